@@ -1,0 +1,126 @@
+"""The errors of glassnet: typed, and built from fields a program can read.
+
+Every message says where (file, row, column or argument), the rule that was broken, the value received and what
+to do about it; the same fields stand on the exception, so a caller need not parse the text.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from typing import Any
+
+__all__ = [
+    "ColumnError",
+    "DataError",
+    "DivergenceWarning",
+    "GlassNetError",
+    "GlassNetWarning",
+    "ModelFileError",
+    "OptionError",
+    "TrainingDiverged",
+    "nearest",
+    "require_choice",
+]
+
+_NOTHING: Any = object()  # None can itself be the value that was wrong
+
+
+class GlassNetError(Exception):
+    """Base of all errors of glassnet; the message is made from the fields.
+
+    rule     : what must hold, a phrase such as "must be positive".
+    argument : name of the argument, `file` its path, `row` counted from 1 (the header not counted), `column` its name.
+    value    : what was received, shown with repr.
+    remedy   : what to do, a whole sentence.
+    """
+
+    def __init__(
+        self,
+        rule: str,
+        *,
+        argument: str | None = None,
+        file: Any = None,
+        row: int | None = None,
+        column: Any = None,
+        value: Any = _NOTHING,
+        remedy: str | None = None,
+    ) -> None:
+        self.rule = rule
+        self.argument = argument
+        self.file = None if file is None else str(file)
+        self.row = row
+        self.column = column
+        self.value = None if value is _NOTHING else value
+        self.remedy = remedy
+        place = [] if self.file is None else [f"{self.file}:"]
+        place += [] if row is None else [f"row {row}:"]
+        place += [] if column is None else [f"column {column!r}"]
+        place += [] if argument is None else [argument]
+        got = "" if value is _NOTHING else f", got {_shorten(repr(value))}"
+        message = " ".join([*place, rule]) + got
+        super().__init__(f"{message}. {remedy}" if remedy else message)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exceptions pickle by their positional arguments alone; joblib's workers need the fields as well.
+        return (_rebuild, (type(self), str(self), self.__dict__.copy()))
+
+
+def _rebuild(kind: type[GlassNetError], message: str, fields: dict[str, Any]) -> GlassNetError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, message)
+    error.__dict__.update(fields)
+    return error
+
+
+class OptionError(GlassNetError, ValueError):
+    """An option (constructor argument, command-line flag) has a value that it cannot have."""
+
+
+class DataError(GlassNetError, ValueError):
+    """The data cannot be used: empty, infinite, of the wrong shape, one class only."""
+
+
+class ColumnError(DataError):
+    """A column is missing, unknown, or of another kind than in training."""
+
+
+class ModelFileError(GlassNetError, ValueError):
+    """A file is not a model of glassnet, or is damaged."""
+
+
+class TrainingDiverged(GlassNetError, ArithmeticError):  # noqa: N818 - the public name, an event rather than a mistake
+    """The loss became infinite or not a number before one epoch was complete; nothing was fitted."""
+
+
+class GlassNetWarning(UserWarning):
+    """Base of the warnings of glassnet."""
+
+
+class DivergenceWarning(GlassNetWarning):
+    """The loss became infinite or not a number; the best weights until then were kept."""
+
+
+def _shorten(text: str, limit: int = 80) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The one of `names` that is spelled most like `name`, or None when nothing is close."""
+    by_lower = {str(n).lower(): str(n) for n in names}
+    found = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[found[0]] if found else None
+
+
+def require_choice(argument: str, value: Any, choices: Iterable[str]) -> None:
+    """Raise OptionError, naming the choices and the nearest one, unless `value` is among them."""
+    choices = sorted(choices)
+    if value in choices:
+        return
+    guess = nearest(value, choices) if isinstance(value, str) else None
+    raise OptionError(
+        f"must be one of {', '.join(map(repr, choices))}",
+        argument=argument,
+        value=value,
+        remedy=f"Did you mean {guess!r}?" if guess else None,
+    )

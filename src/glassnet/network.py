@@ -1,0 +1,404 @@
+"""A network: layers chained, all of their parameters in one flat vector.
+
+This is the reference. It says with NumPy what a network computes; whatever is faster must agree with it.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from glassnet.errors import DataError, OptionError, require_choice
+from glassnet.maths.layers import Activation, Dense, Draws, Layer, dense_one, layer_from
+from glassnet.maths.losses import Loss, loss_named
+from glassnet.maths.random import Purpose, Stream, seed_of
+from glassnet.maths.slopes import numeric_gradient
+
+__all__ = ["GradientCheck", "Network", "ParameterBlock", "network_from"]
+
+
+class ParameterBlock(NamedTuple):
+    """Where one parameter stands in the flat vector: params[offset : offset + size].reshape(shape)."""
+
+    name: str
+    layer: int
+    offset: int
+    shape: tuple[int, ...]
+    role: str
+
+    @property
+    def size(self) -> int:
+        """Number of entries."""
+        return int(np.prod(self.shape))
+
+    @property
+    def slice(self) -> slice:
+        """Its place in the flat vector."""
+        return slice(self.offset, self.offset + self.size)
+
+
+@dataclass(frozen=True)
+class GradientCheck:
+    """What `Network.gradient_check` found.
+
+    passed : whether every entry agrees, |analytic - numeric| ≤ rtol |numeric| + atol max|numeric|.
+    worst : name of the block with the largest disagreement, its index in the flat vector, and both slopes there.
+    largest_error : the largest |analytic - numeric|, divided by the largest slope.
+    n_checked : how many entries were looked at.
+    """
+
+    passed: bool
+    largest_error: float
+    worst: tuple[str, int, float, float]
+    n_checked: int
+
+
+class Network:
+    """A chain of layers with a loss at its end.
+
+    layers : list of layers; the last one gives the raw scores, so it has no activation as a rule.
+    loss : name or Loss, see `maths.losses`; it holds the output function as well.
+    n_features : number of columns of X.
+    dtype : float64 or float32.
+    reduction : "mean", Σ w_i l_i / Σ w_i over the rows, or "sum", the article's total Σ w_i l_i.
+    random_state : seed of the first weights; None draws a fresh one.
+
+    `params` is one flat vector of all parameters, writable; `blocks` says what stands where. Raises OptionError for
+    options that cannot be.
+
+    The article's network, three classes from two features by way of five hidden nodes:
+
+        Network([Dense(5, "sigmoid"), Dense(3)], loss="cross_entropy", n_features=2)
+    """
+
+    def __init__(
+        self,
+        layers: Sequence[Layer],
+        loss: str | Loss,
+        n_features: int,
+        dtype: Any = np.float64,
+        *,
+        reduction: str = "mean",
+        random_state: Any = None,
+    ) -> None:
+        require_choice("reduction", reduction, ["mean", "sum"])
+        if np.dtype(dtype) not in (np.float32, np.float64):
+            raise OptionError("must be float32 or float64", argument="dtype", value=dtype)
+        if not layers:
+            raise OptionError("must hold at least one layer", argument="layers", value=layers)
+        self.layers = list(layers)
+        self.loss = loss_named(loss)
+        self.n_features = int(n_features)
+        self.dtype = np.dtype(dtype)
+        self.reduction = reduction
+        self.widths, self.blocks = _lay_out(self.layers, self.n_features)
+        self.params = np.zeros(sum(block.size for block in self.blocks), self.dtype)
+        self.initialise(random_state)
+
+    # --- parameters ---
+
+    @property
+    def params(self) -> np.ndarray:
+        """All parameters, one flat vector. Assigning a vector of the same length replaces them."""
+        return self._params
+
+    @params.setter
+    def params(self, vector: np.ndarray) -> None:
+        size = sum(block.size for block in self.blocks)
+        vector = np.ascontiguousarray(vector, self.dtype)
+        if vector.shape != (size,):
+            raise OptionError(f"must be a vector of {size} numbers", argument="params", value=vector.shape)
+        self._params = vector
+        self._views = _views(self.blocks, len(self.layers), vector)
+
+    def parameters(self, layer: int) -> dict[str, np.ndarray]:
+        """The parameters of one layer by name, as views of the flat vector: writing to them writes to the network."""
+        return self._views[layer]
+
+    def initialise(self, random_state: Any = None, X: np.ndarray | None = None) -> None:
+        """Draw the first weights anew. X, the input to come, is there for layers that look at data."""
+        seed = seed_of(random_state)
+        for i, layer in enumerate(self.layers):
+            layer.initialise(self._views[i], X, Stream(seed, Purpose.INITIALISE, layer=i))
+
+    @property
+    def weights(self) -> list[np.ndarray]:
+        """Flat views of the blocks that penalties and decay act on: role "weight", never biases or scales."""
+        return [self._params[block.slice] for block in self.blocks if block.role == "weight"]
+
+    @property
+    def coefs(self) -> list[np.ndarray]:
+        """The matrices W (p, q) of the dense layers, first to last, as views."""
+        return [self._views[i]["W"] for i, layer in enumerate(self.layers) if isinstance(layer, Dense)]
+
+    @property
+    def intercepts(self) -> list[np.ndarray]:
+        """The biases b (q,) of the dense layers, first to last, as views."""
+        return [self._views[i]["b"] for i, layer in enumerate(self.layers) if isinstance(layer, Dense)]
+
+    # --- forward ---
+
+    @property
+    def n_outputs(self) -> int:
+        """Number of output nodes."""
+        return self.widths[-1]
+
+    def forward(self, X: np.ndarray, random: Draws | None = None) -> tuple[np.ndarray, list[Any]]:
+        """The forward pass: raw scores Z (n, n_outputs), and what each layer keeps for the backward pass.
+
+        X : (n, n_features). `random` is given in training alone; without it nothing is dropped.
+        """
+        A = X
+        cache = []
+        for i, layer in enumerate(self.layers):
+            draws = None if random is None else Draws(random.stream.at(layer=i), random.dropout)
+            A, kept = layer.forward(self._views[i], A, draws)
+            cache.append(kept)
+        return A, cache
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The outputs Y (n, n_outputs) for many samples: probabilities, or numbers, as the loss has it.
+
+        Raises DataError for another number of columns.
+        """
+        return self.loss.output(self.forward(self._matrix(X))[0])
+
+    def predict_one(self, x: Any) -> np.ndarray:
+        """The outputs for one sample as the article's column vector: x (n_features, 1), y (n_outputs, 1).
+
+        Each layer computes z = Wᵀ x + b, the transpose of the row that `predict` has.
+        """
+        a = np.asarray(x, self.dtype).reshape(-1, 1)
+        if len(a) != self.n_features:
+            raise DataError(f"must be a column of {self.n_features} numbers", argument="x", value=np.shape(x))
+        for i, layer in enumerate(self.layers):
+            if isinstance(layer, Dense):
+                P = self._views[i]
+                a = layer.activation.forward(dense_one(a, P["W"], P["b"]))
+            else:
+                a = layer.forward(self._views[i], a.T, None)[0].T
+        return self.loss.output(a.T).T
+
+    def hidden(self, X: Any, layer: int = -1) -> np.ndarray:
+        """Values of a hidden layer after its activation, (n, units); -1 is the last before the output layer."""
+        outputs = []
+        A = self._matrix(X)
+        for i, part in enumerate(self.layers):
+            A, _ = part.forward(self._views[i], A, None)
+            if isinstance(part, (Dense, Activation)):
+                outputs.append(A)
+        if not -len(outputs) < layer + 1 <= len(outputs) - (layer >= 0):
+            raise OptionError(
+                f"must name one of {len(outputs) - 1} hidden layers", argument="layer", value=layer
+            )
+        return outputs[layer] if layer >= 0 else outputs[layer - 1]
+
+    # --- loss and backward ---
+
+    def evaluate(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """The loss as it stands, without dropout or label smoothing, reduced as `reduction` says.
+
+        X : (n, n_features).   y : labels, numbers or the one-hot T.   sample_weight : (n,), at least 0.
+        """
+        X, T, weights = self._checked(X, y, sample_weight)
+        total, _ = self._reduced(self.loss.rows(self.forward(X)[0], T), weights)
+        return float(total)
+
+    def loss_and_gradient(
+        self, X: Any, y: Any, sample_weight: Any = None, *, random: Draws | None = None
+    ) -> tuple[float, np.ndarray]:
+        """The loss that training minimises, and its gradient as one flat vector laid out like `params`.
+
+        X : (n, n_features).   y : labels, numbers or the one-hot T.   sample_weight : (n,), at least 0.
+        Label smoothing is part of this loss; dropout too where `random` is given. Rows of weight 0 count as absent;
+        when all are, loss and gradient are 0. Raises DataError for shapes and targets that do not fit.
+        """
+        X, T, weights = self._checked(X, y, sample_weight)
+        return self.backpropagate(X, self.loss.smoothed(T), weights, random)
+
+    def backpropagate(
+        self, X: np.ndarray, T: np.ndarray, weights: np.ndarray | None = None, random: Draws | None = None
+    ) -> tuple[float, np.ndarray]:
+        """`loss_and_gradient` on targets T as the loss makes and smooths them, without checks: what training calls.
+
+        Forward through the layers, then dZ of the loss, then backward through the layers in turn.
+        """
+        Z, cache = self.forward(X, random)
+        loss, share = self._reduced(self.loss.rows(Z, T), weights)
+        dA = self.loss.gradient(Z, T) * share  # share: what each row counts in the reduced loss
+        gradient = np.empty_like(self._params)
+        views = _views(self.blocks, len(self.layers), gradient)
+        first = self.blocks[0].layer if self.blocks else 0  # nothing below it has parameters
+        for i in range(len(self.layers) - 1, first - 1, -1):
+            dA, dP = self.layers[i].backward(self._views[i], cache[i], dA, input_gradient=i > first)
+            for name, value in dP.items():
+                views[i][name][...] = value
+        return float(loss), gradient
+
+    def _reduced(self, rows: np.ndarray, weights: np.ndarray | None) -> tuple[Any, Any]:
+        """The losses of rows reduced to one, and the factor on each row's gradient that belongs to it."""
+        if weights is None:
+            return (rows.sum(), 1.0) if self.reduction == "sum" else (rows.mean(), 1.0 / max(len(rows), 1))
+        total = weights.sum() if self.reduction == "mean" else 1.0
+        share = weights / total if total > 0 else np.zeros_like(weights)
+        return share @ rows, share[:, None]
+
+    def gradient_check(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        *,
+        rtol: float = 1e-6,
+        atol: float = 1e-9,
+        max_entries: int = 2000,
+    ) -> GradientCheck:
+        """Compare the gradient with numeric slopes in float64, entry by entry.
+
+        An entry agrees when |analytic - numeric| ≤ rtol |numeric| + atol max|numeric|. A network with more than
+        `max_entries` parameters is checked at that many, chosen at random but always the same. Close to a kink (ReLU,
+        absolute error) a difference is not a slope, and a correct gradient can fail.
+        """
+        twin = self.astype(np.float64)
+        X, T, weights = twin._checked(X, y, sample_weight)
+        T = self.loss.smoothed(T)
+        size = twin.params.size
+        indices = np.arange(size)
+        if size > max_entries:
+            indices = np.sort(Stream(0, Purpose.CHECK).permutation(size)[:max_entries])
+
+        def loss_at(params: np.ndarray) -> float:
+            twin.params = params
+            return twin.backpropagate(X, T, weights)[0]
+
+        start = twin.params.copy()
+        analytic = twin.backpropagate(X, T, weights)[1][indices]
+        numeric = numeric_gradient(loss_at, start, indices)
+        return self._compare(analytic, numeric, indices, rtol, atol)
+
+    def _compare(
+        self, analytic: np.ndarray, numeric: np.ndarray, indices: np.ndarray, rtol: float, atol: float
+    ) -> GradientCheck:
+        largest = float(np.abs(numeric).max(initial=0.0))
+        error = np.abs(analytic - numeric)
+        passed = bool(np.all(error <= rtol * np.abs(numeric) + atol * largest))
+        worst = int(np.argmax(error))
+        entry = int(indices[worst])
+        block = next(block for block in self.blocks if entry < block.offset + block.size)
+        return GradientCheck(
+            passed,
+            float(error[worst]) / largest if largest > 0 else float(error[worst]),
+            (block.name, entry, float(analytic[worst]), float(numeric[worst])),
+            len(indices),
+        )
+
+    # --- checks, copies, descriptions ---
+
+    def _matrix(self, X: Any) -> np.ndarray:
+        X = np.ascontiguousarray(X, self.dtype)
+        if X.ndim != 2:
+            raise DataError(
+                "must be a matrix, one sample a row",
+                argument="X",
+                value=X.shape,
+                remedy="For one sample: predict_one.",
+            )
+        if X.shape[1] != self.n_features:
+            raise DataError(
+                f"X has {X.shape[1]} features, but Network is expecting {self.n_features} features as input"
+            )
+        return X
+
+    def _checked(
+        self, X: Any, y: Any, sample_weight: Any
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        X = self._matrix(X)
+        T = self.loss.targets(y, self.n_outputs, self.dtype)
+        if len(T) != len(X):
+            raise DataError(f"must have as many rows as X, {len(X)}", argument="y", value=len(T))
+        if sample_weight is None:
+            return X, T, None
+        weights = np.asarray(sample_weight, self.dtype)
+        if weights.shape != (len(X),) or not np.all(np.isfinite(weights) & (weights >= 0)):
+            raise DataError(
+                f"must be {len(X)} finite numbers of at least 0, one for each row",
+                argument="sample_weight",
+                value=weights.shape
+                if weights.shape != (len(X),)
+                else float(weights[~(weights >= 0)][:1].sum()),
+            )
+        return X, T, weights
+
+    def astype(self, dtype: Any) -> Network:
+        """A copy that computes in another float type."""
+        twin = copy.copy(self)
+        twin.dtype = np.dtype(dtype)
+        twin.params = self._params.astype(dtype)
+        return twin
+
+    def describe(self) -> dict[str, Any]:
+        """The network as plain data without its weights; `network_from(description, params)` makes it again."""
+        layers = []
+        for i, layer in enumerate(self.layers):
+            sizes = {
+                "n_inputs": self.widths[i],
+                "n_outputs": self.widths[i + 1],
+                "n_parameters": sum(block.size for block in self.blocks if block.layer == i),
+            }
+            layers.append({**layer.describe(), **sizes})
+        return {
+            "n_features": self.n_features,
+            "layers": layers,
+            "loss": self.loss.describe(),
+            "reduction": self.reduction,
+            "dtype": self.dtype.name,
+        }
+
+    def __repr__(self) -> str:
+        """Widths, layers and loss in one line."""
+        parts = [
+            " ".join(str(v) for k, v in layer.describe().items() if k not in ("initializer", "epsilon"))
+            for layer in self.layers
+        ]
+        return f"Network({self.n_features} features -> {' -> '.join(parts)}, loss={self.loss.name}, {self._params.size} parameters)"
+
+
+def network_from(description: dict[str, Any], params: np.ndarray) -> Network:
+    """Make a network again from what its `describe` returned and its flat vector of parameters."""
+    sizes = ("n_inputs", "n_outputs", "n_parameters")
+    layers = [
+        layer_from({k: v for k, v in layer.items() if k not in sizes}) for layer in description["layers"]
+    ]
+    network = Network(
+        layers,
+        loss_named(**description["loss"]),
+        description["n_features"],
+        description["dtype"],
+        reduction=description["reduction"],
+        random_state=0,
+    )
+    network.params = params
+    return network
+
+
+def _lay_out(layers: list[Layer], n_features: int) -> tuple[list[int], list[ParameterBlock]]:
+    """Widths between the layers, first the input's, and the place of each parameter in the flat vector."""
+    widths, blocks, offset = [n_features], [], 0
+    for i, layer in enumerate(layers):
+        for name, (shape, role) in layer.shapes(widths[-1]).items():
+            blocks.append(ParameterBlock(f"{i}.{name}", i, offset, shape, role))
+            offset += blocks[-1].size
+        widths.append(layer.width(widths[-1]))
+    return widths, blocks
+
+
+def _views(blocks: list[ParameterBlock], n_layers: int, vector: np.ndarray) -> list[dict[str, np.ndarray]]:
+    """The parameters of each layer by name, as views of a flat vector."""
+    views: list[dict[str, np.ndarray]] = [{} for _ in range(n_layers)]
+    for block in blocks:
+        views[block.layer][block.name.partition(".")[2]] = vector[block.slice].reshape(block.shape)
+    return views

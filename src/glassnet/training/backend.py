@@ -1,0 +1,172 @@
+"""The reference backend: training steps and predictions on NumPy.
+
+A backend is what the training loop talks to; it cannot tell one from another. It holds the data and the network, and
+works on a `state`, a dict of arrays: the flat `params`, the optimiser's moments by name, and `step`, the number of
+steps done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from glassnet.maths.layers import Draws
+from glassnet.maths.optimisers import Optimiser
+from glassnet.maths.penalties import clip_by_norm, decay, penalty, penalty_backward
+from glassnet.maths.random import Purpose, Stream
+from glassnet.network import Network
+
+__all__ = ["RATES", "ReferenceBackend", "Rows", "State"]
+
+State = dict[str, np.ndarray]
+
+# The columns of `rates`, one row a step. The last two are factors on the layers' and the loss's own rates.
+RATES = ("learning_rate", "weight_decay", "dropout", "label_smoothing")
+
+CHUNK = 8192  # rows of a prediction at a time, so that its memory does not grow with the table
+
+
+class Rows(NamedTuple):
+    """Samples: X (n, p), the targets T (n, K) as the loss makes them, and weights (n,) or None."""
+
+    X: np.ndarray
+    T: np.ndarray
+    weights: np.ndarray | None = None
+
+    @property
+    def total_weight(self) -> float:
+        """Sum of the weights, or the number of rows."""
+        return float(len(self.X) if self.weights is None else self.weights.sum())
+
+
+class ReferenceBackend:
+    """Steps of one optimiser on one network and its training rows.
+
+    batch_size : rows a step; the last batch of an epoch may be smaller.
+    l1, l2 : penalties on the weights, added to the loss.   clip_norm : longest gradient, or None.
+    seed : of the dropout masks.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        optimiser: Optimiser,
+        rows: Rows,
+        *,
+        batch_size: int,
+        l1: float = 0.0,
+        l2: float = 0.0,
+        clip_norm: float | None = None,
+        seed: int = 0,
+    ) -> None:
+        self.network = network
+        self.optimiser = optimiser
+        self.rows = rows
+        self.batch_size = batch_size
+        self.l1, self.l2 = l1, l2
+        self.clip_norm = clip_norm
+        self.seed = seed
+        self._weight_slices = [block.slice for block in network.blocks if block.role == "weight"]
+
+    def start(self) -> State:
+        """The state before the first step: the network's weights, moments at 0."""
+        params = self.network.params.copy()
+        return {"params": params, "step": np.zeros((), np.int64), **self.optimiser.start(params)}
+
+    def run(self, state: State, rows: np.ndarray, rates: np.ndarray) -> tuple[float, bool]:
+        """Train one step for each batch of `rows`, with one row of `rates` (see RATES) each; `state` changes in place.
+
+        rows : row numbers in the order of training, cut into batches of `batch_size`.
+        Returns the sum over steps of loss times weight of the batch, penalties not counted, and whether all losses
+        and the last weights are finite.
+        """
+        total, finite = 0.0, True
+        self.network.params = state["params"]
+        with np.errstate(all="ignore"):  # overflow shows in the flag
+            for batch, step_rates in zip(self._batches(rows), rates, strict=True):
+                loss = self._step(state, batch, *step_rates.tolist())
+                total += loss
+                finite = finite and np.isfinite(loss)
+        return total, bool(finite and np.isfinite(state["params"]).all())
+
+    def _batches(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        return (rows[first : first + self.batch_size] for first in range(0, len(rows), self.batch_size))
+
+    def _step(
+        self,
+        state: State,
+        batch: np.ndarray,
+        learning_rate: float,
+        weight_decay: float,
+        dropout: float,
+        label_smoothing: float,
+    ) -> float:
+        """One step: gradient, penalties, clipping, decay, update. Returns loss times weight of the batch."""
+        network, data = self.network, self.rows
+        step = int(state["step"])
+        weights = None if data.weights is None else data.weights[batch]
+        draws = Draws(Stream(self.seed, Purpose.DROPOUT, step=step), dropout)
+        T = network.loss.smoothed(data.T[batch], label_smoothing)
+        loss, G = network.backpropagate(data.X[batch], T, weights, draws)
+        self._add_penalties(G)
+        if self.clip_norm is not None:
+            G = clip_by_norm(G, self.clip_norm)
+        if weight_decay:
+            for W in network.weights:
+                W[...] = decay(W, learning_rate, weight_decay)
+        self.optimiser.update(state["params"], G, state, step + 1, learning_rate)
+        state["step"] += 1
+        if network.reduction == "sum":
+            return loss
+        return loss * float(len(batch) if weights is None else weights.sum())
+
+    def _add_penalties(self, G: np.ndarray) -> None:
+        if self.l1 or self.l2:
+            for place, W in zip(self._weight_slices, self.network.weights, strict=True):
+                G[place] += penalty_backward(W, self.l1, self.l2)
+
+    def loss_and_gradient(self, params: np.ndarray) -> tuple[float, np.ndarray]:
+        """The loss over all training rows, penalties included, and its gradient: what L-BFGS minimises."""
+        network = self.network
+        network.params = params
+        with np.errstate(all="ignore"):
+            loss, G = network.backpropagate(
+                self.rows.X, network.loss.smoothed(self.rows.T), self.rows.weights
+            )
+            self._add_penalties(G)
+            loss += sum(penalty(W, self.l1, self.l2) for W in network.weights)
+        return loss, G
+
+    def predict(self, params: np.ndarray, X: np.ndarray) -> np.ndarray:
+        """The outputs Y (n, K) of the network with these parameters."""
+        return self.network.loss.output(self._scores(params, X))
+
+    def evaluate(self, params: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
+        """The loss on other rows, without dropout, smoothing or penalties, and the outputs Y."""
+        loss = self.network.loss
+        with np.errstate(all="ignore"):
+            Z = self._scores(params, rows.X)
+            losses = loss.rows(Z, rows.T).astype(np.float64)
+            total = float(losses.sum() if rows.weights is None else rows.weights @ losses)
+            return self.per_row(total, rows), loss.output(Z)
+
+    def per_row(self, total: float, rows: Rows | None = None) -> float:
+        """A summed loss as the network reduces it: divided by the weight of the rows, or left a sum."""
+        return (
+            total
+            if self.network.reduction == "sum"
+            else total / (self.rows if rows is None else rows).total_weight
+        )
+
+    def _scores(self, params: np.ndarray, X: np.ndarray) -> np.ndarray:
+        self.network.params = params
+        chunks = [self.network.forward(X[first : first + CHUNK])[0] for first in range(0, len(X), CHUNK)]
+        return np.concatenate(chunks) if chunks else np.empty((0, self.network.n_outputs), self.network.dtype)
+
+
+def reference_predict(network: Network, X: np.ndarray) -> Any:
+    """The outputs of a trained network in chunks of rows: memory does not grow with the table."""
+    chunks = [network.predict(X[first : first + CHUNK]) for first in range(0, len(X), CHUNK)]
+    return np.concatenate(chunks) if chunks else np.empty((0, network.n_outputs), network.dtype)

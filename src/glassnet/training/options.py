@@ -1,0 +1,109 @@
+"""How to train: the loop's options, checked, and the learning rate of each step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from glassnet.errors import OptionError
+from glassnet.maths.schedules import Constant, ReduceOnPlateau, Schedule
+
+__all__ = ["Every", "TrainingOptions", "every"]
+
+
+@dataclass(frozen=True)
+class Every:
+    """An interval counted in epochs or in steps."""
+
+    n: int
+    unit: str = "epochs"
+
+    def steps(self, steps_per_epoch: int) -> int:
+        """The interval in steps."""
+        return self.n * (steps_per_epoch if self.unit == "epochs" else 1)
+
+
+def every(value: int | str) -> Every:
+    """Read an interval: a whole number of epochs, or text such as "50 steps" or "2 epochs".
+
+    Raises OptionError for anything else.
+    """
+    number, unit = value, "epochs"
+    if isinstance(value, str):
+        number, _, unit = value.strip().partition(" ")
+        number = int(number) if number.isdigit() else value
+        unit = unit.strip().rstrip("s") + "s"
+    if (
+        isinstance(number, bool)
+        or not isinstance(number, (int, np.integer))
+        or number < 1
+        or unit not in ("epochs", "steps")
+    ):
+        raise OptionError(
+            'must be a whole number of epochs, or text such as "50 steps"',
+            argument="validation_every",
+            value=value,
+        )
+    return Every(int(number), unit)
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """What the loop needs to know beside the backend.
+
+    max_epochs : most passes over the training rows.
+    learning_rate : of the first steps, times the schedule's factor.
+    patience : epochs without a better validation loss before training stops; None never stops early.
+    validation_every : interval of validations.
+    tolerance : a validation loss is better when it is lower by more than this, in units of the loss.
+    time_limit : seconds, or None.   seed : of the row order.
+    callbacks : functions of an epoch's row; a true answer stops training.
+    metrics : {name: function of (T, Y, weights)} measured at each validation.
+    """
+
+    max_epochs: int = 100
+    learning_rate: float = 1e-3
+    weight_decay: float = 0.0
+    schedule: Schedule = field(default_factory=Constant)
+    patience: int | None = None
+    validation_every: Every = field(default_factory=lambda: Every(1))
+    tolerance: float = 0.0
+    time_limit: float | None = None
+    seed: int = 0
+    callbacks: Sequence[Callable[[dict[str, Any]], Any]] = ()
+    metrics: dict[str, Callable[..., float]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        positive = {"max_epochs": self.max_epochs, "learning_rate": self.learning_rate}
+        positive |= {} if self.patience is None else {"patience": self.patience}
+        positive |= {} if self.time_limit is None else {"time_limit": self.time_limit}
+        for argument, value in positive.items():
+            if not (value > 0 and math.isfinite(value)):
+                raise OptionError("must be positive", argument=argument, value=value)
+        if not self.weight_decay >= 0:
+            raise OptionError("must be at least 0", argument="weight_decay", value=self.weight_decay)
+        for callback in self.callbacks:
+            if not callable(callback):
+                raise OptionError(
+                    "must hold functions of an epoch's row", argument="callbacks", value=callback
+                )
+
+    def rates(
+        self, first_step: int, n_steps: int, steps_per_epoch: int, losses: Sequence[float]
+    ) -> np.ndarray:
+        """One row of rates (learning rate, decay, factors on dropout and smoothing) for each of `n_steps` steps.
+
+        losses : of the epochs so far, validation losses where there are any, for a schedule that looks at them.
+        """
+        steps = np.arange(first_step, first_step + n_steps)
+        factors = self.schedule.factors(steps, steps_per_epoch, steps_per_epoch * self.max_epochs)
+        if isinstance(self.schedule, ReduceOnPlateau):
+            factors = factors * self.schedule.factor_after(losses)
+        rates = np.ones((n_steps, 4))
+        rates[:, 0] = self.learning_rate * factors
+        rates[:, 1] = self.weight_decay
+        return rates

@@ -1,0 +1,95 @@
+"""Progress on long work: a bar in a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any
+
+from glassnet.training.history import format_row
+
+__all__ = ["Progress", "progress_for"]
+
+LINE_EVERY = 2.0  # seconds between plain lines: enough to see life in a log, too few to flood it
+
+
+class Progress:
+    """Interface, and silence: `start`, then `update` with each epoch's row, then `finish`."""
+
+    def start(self, max_epochs: int) -> None:
+        """Training begins."""
+
+    def update(self, row: dict[str, Any]) -> None:
+        """An epoch is done."""
+
+    def finish(self, message: str) -> None:
+        """Training is over; `message` says why it ended."""
+
+
+class Lines(Progress):
+    """The first epoch, then a line every two seconds, and the last epoch, on standard error."""
+
+    def start(self, max_epochs: int) -> None:
+        """Remember how many epochs are planned."""
+        self._max_epochs = max_epochs
+        self._row: dict[str, Any] | None = None
+        self._printed: dict[str, Any] | None = None
+        self._due = 0.0
+
+    def update(self, row: dict[str, Any]) -> None:
+        """Print the row if the last line is old enough."""
+        self._row = row
+        if time.monotonic() >= self._due:
+            self._print(row)
+
+    def finish(self, message: str) -> None:
+        """Print the last row, unless it was printed, and why training ended."""
+        if self._row is not None and self._row is not self._printed:
+            self._print(self._row)
+        print(message, file=sys.stderr, flush=True)
+
+    def _print(self, row: dict[str, Any]) -> None:
+        print(format_row(row, self._max_epochs), file=sys.stderr, flush=True)
+        self._printed = row
+        self._due = time.monotonic() + LINE_EVERY
+
+
+class Bar(Progress):
+    """A bar by rich on standard error, with loss and validation loss beside it."""
+
+    def start(self, max_epochs: int) -> None:
+        """Show an empty bar."""
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
+        from rich.progress import Progress as RichProgress
+
+        self._console = Console(stderr=True)
+        self._bar = RichProgress(
+            TextColumn("training"),
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("epochs  {task.fields[text]}"),
+            TimeElapsedColumn(),
+            console=self._console,
+        )
+        self._task = self._bar.add_task("", total=max_epochs, text="")
+        self._bar.start()
+
+    def update(self, row: dict[str, Any]) -> None:
+        """Move the bar."""
+        text = f"loss {row['loss']:.4g}"
+        if "validation_loss" in row:
+            text += f"  validation {row['validation_loss']:.4g}"
+        self._bar.update(self._task, completed=row["epoch"], text=text)
+
+    def finish(self, message: str) -> None:
+        """Leave the bar where it stopped and say why."""
+        self._bar.stop()
+        self._console.print(message, highlight=False, markup=False)
+
+
+def progress_for(verbose: bool | int) -> Progress:
+    """Silence unless `verbose`; then a bar where standard error is a terminal, plain lines where it is not."""
+    if not verbose:
+        return Progress()
+    return Bar() if sys.stderr.isatty() else Lines()
