@@ -1,3 +1,78 @@
-"""glassnet: neural networks for tables that you can see through."""
+"""glassnet: neural networks for tables that you can see through.
+
+    from glassnet import GlassNetClassifier
+    clf = GlassNetClassifier().fit(X, y)
+
+Names are loaded when they are first used, so that `import glassnet` loads NumPy and little else.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+
+# Public name -> the module it lives in. A name is public when it stands here, and only then.
+_HOME = {
+    "Activation": "glassnet.maths.layers",
+    "Dense": "glassnet.maths.layers",
+    "Dropout": "glassnet.maths.layers",
+    "GlassNetClassifier": "glassnet.estimators",
+    "GlassNetRegressor": "glassnet.estimators",
+    "LayerNorm": "glassnet.maths.layers",
+    "Network": "glassnet.network",
+    "TableEncoder": "glassnet.tables.encoder",
+    "custom_activation": "glassnet.maths.activations",
+    "custom_loss": "glassnet.maths.losses",
+    "errors": "glassnet.errors",
+    "gradient_descent": "glassnet.maths.optimisers",
+    "load": "glassnet.estimators",
+    "softmax": "glassnet.maths.losses",
+    "train": "glassnet.workflow",
+    "views": "glassnet.views",
+}
+
+__all__ = [
+    "Activation",
+    "Dense",
+    "Dropout",
+    "GlassNetClassifier",
+    "GlassNetRegressor",
+    "LayerNorm",
+    "Network",
+    "TableEncoder",
+    "__version__",
+    "custom_activation",
+    "custom_loss",
+    "errors",
+    "gradient_descent",
+    "load",
+    "softmax",
+    "train",
+    "views",
+]
+
+if TYPE_CHECKING:
+    from glassnet import errors, views
+    from glassnet.estimators import GlassNetClassifier, GlassNetRegressor, load
+    from glassnet.maths.activations import custom_activation
+    from glassnet.maths.layers import Activation, Dense, Dropout, LayerNorm
+    from glassnet.maths.losses import custom_loss, softmax
+    from glassnet.maths.optimisers import gradient_descent
+    from glassnet.network import Network
+    from glassnet.tables.encoder import TableEncoder
+    from glassnet.workflow import train
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'glassnet' has no attribute {name!r}")
+    module = importlib.import_module(_HOME[name])
+    value = module if _HOME[name] == f"glassnet.{name}" else getattr(module, name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -192,9 +192,7 @@ class Network:
             if isinstance(part, (Dense, Activation)):
                 outputs.append(A)
         if not -len(outputs) < layer + 1 <= len(outputs) - (layer >= 0):
-            raise OptionError(
-                f"must name one of {len(outputs) - 1} hidden layers", argument="layer", value=layer
-            )
+            raise OptionError(f"must name one of {len(outputs) - 1} hidden layers", argument="layer", value=layer)
         return outputs[layer] if layer >= 0 else outputs[layer - 1]
 
     # --- loss and backward ---
@@ -204,7 +202,7 @@ class Network:
 
         X : (n, n_features).   y : labels, numbers or the one-hot T.   sample_weight : (n,), at least 0.
         """
-        X, T, weights = self._checked(X, y, sample_weight)
+        X, T, weights = self.checked(X, y, sample_weight)
         total, _ = self._reduced(self.loss.rows(self.forward(X)[0], T), weights)
         return float(total)
 
@@ -217,7 +215,7 @@ class Network:
         Label smoothing is part of this loss; dropout too where `random` is given. Rows of weight 0 count as absent;
         when all are, loss and gradient are 0. Raises DataError for shapes and targets that do not fit.
         """
-        X, T, weights = self._checked(X, y, sample_weight)
+        X, T, weights = self.checked(X, y, sample_weight)
         return self.backpropagate(X, self.loss.smoothed(T), weights, random)
 
     def backpropagate(
@@ -264,7 +262,7 @@ class Network:
         absolute error) a difference is not a slope, and a correct gradient can fail.
         """
         twin = self.astype(np.float64)
-        X, T, weights = twin._checked(X, y, sample_weight)
+        X, T, weights = twin.checked(X, y, sample_weight)
         T = self.loss.smoothed(T)
         size = twin.params.size
         indices = np.arange(size)
@@ -313,9 +311,8 @@ class Network:
             )
         return X
 
-    def _checked(
-        self, X: Any, y: Any, sample_weight: Any
-    ) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    def checked(self, X: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """X, the targets T and the weights in the network's float type. Raises DataError where they do not fit."""
         X = self._matrix(X)
         T = self.loss.targets(y, self.n_outputs, self.dtype)
         if len(T) != len(X):
@@ -327,9 +324,7 @@ class Network:
             raise DataError(
                 f"must be {len(X)} finite numbers of at least 0, one for each row",
                 argument="sample_weight",
-                value=weights.shape
-                if weights.shape != (len(X),)
-                else float(weights[~(weights >= 0)][:1].sum()),
+                value=weights.shape if weights.shape != (len(X),) else float(weights[~(weights >= 0)][:1].sum()),
             )
         return X, T, weights
 
@@ -364,15 +359,14 @@ class Network:
             " ".join(str(v) for k, v in layer.describe().items() if k not in ("initializer", "epsilon"))
             for layer in self.layers
         ]
-        return f"Network({self.n_features} features -> {' -> '.join(parts)}, loss={self.loss.name}, {self._params.size} parameters)"
+        chain = " -> ".join([f"{self.n_features} features", *parts])
+        return f"Network({chain}, loss={self.loss.name}, {self._params.size} parameters)"
 
 
 def network_from(description: dict[str, Any], params: np.ndarray) -> Network:
     """Make a network again from what its `describe` returned and its flat vector of parameters."""
     sizes = ("n_inputs", "n_outputs", "n_parameters")
-    layers = [
-        layer_from({k: v for k, v in layer.items() if k not in sizes}) for layer in description["layers"]
-    ]
+    layers = [layer_from({k: v for k, v in layer.items() if k not in sizes}) for layer in description["layers"]]
     network = Network(
         layers,
         loss_named(**description["loss"]),

@@ -195,7 +195,7 @@ def custom_activation(
     for argument, function in (("value", value), ("slope", slope)):
         if not callable(function):
             raise OptionError("must be a function of an array", argument=argument, value=function)
-    return Activation(name, value, lambda dA, Z, A: dA * slope(Z), custom=True)  # noqa: ARG005 - the house's signature
+    return Activation(name, value, lambda dA, Z, A: dA * slope(Z), custom=True)
 
 
 def activation_named(activation: str | Activation | tuple) -> Activation:
@@ -208,4 +208,4 @@ def activation_named(activation: str | Activation | tuple) -> Activation:
     if isinstance(activation, tuple) and len(activation) == 2:
         return custom_activation(*activation)
     require_choice("activation", activation, ACTIVATIONS)
-    return ACTIVATIONS[activation]
+    return ACTIVATIONS[str(activation)]

@@ -1,4 +1,4 @@
-"""How weights start: W (p, q) drawn with a spread that keeps the size of activations, or gradients, from layer to layer.
+"""How weights start: W (p, q) drawn with a spread that keeps the size of activations from layer to layer.
 
 With p inputs and q outputs to a layer:
 
@@ -42,23 +42,23 @@ def _glorot(p: int, q: int) -> float:
     return 2.0 / (p + q)
 
 
-def _he(p: int, q: int) -> float:  # noqa: ARG001 - one signature for all
+def _he(p: int, q: int) -> float:
     return 2.0 / p
 
 
-def _lecun(p: int, q: int) -> float:  # noqa: ARG001
+def _lecun(p: int, q: int) -> float:
     return 1.0 / p
 
 
 INITIALISERS: dict[str, Initialiser] = {
-    "standard_normal": _normal(lambda p, q: 1.0),  # noqa: ARG005
+    "standard_normal": _normal(lambda p, q: 1.0),
     "glorot_uniform": _uniform(_glorot),
     "glorot_normal": _normal(_glorot),
     "he_normal": _normal(_he),
     "he_uniform": _uniform(_he),
     "lecun_normal": _normal(_lecun),
     "lecun_uniform": _uniform(_lecun),
-    "zeros": lambda random, p, q: np.zeros((p, q)),  # noqa: ARG005
+    "zeros": lambda random, p, q: np.zeros((p, q)),
 }
 
 
@@ -72,9 +72,7 @@ def initialise_weights(initializer: str | Initialiser, random: Stream, p: int, q
     """Draw W (p, q) by the named rule, or by a function (random, p, q) -> W of your own."""
     W = INITIALISERS[initializer](random, p, q) if isinstance(initializer, str) else initializer(random, p, q)
     if np.shape(W) != (p, q):
-        raise OptionError(
-            f"must return weights of shape ({p}, {q})", argument="initializer", value=np.shape(W)
-        )
+        raise OptionError(f"must return weights of shape ({p}, {q})", argument="initializer", value=np.shape(W))
     return W
 
 

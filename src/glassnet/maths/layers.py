@@ -103,9 +103,9 @@ class Draws:
 
 
 class Layer:
-    """Interface of a layer; see the head of this module. Without parameters and as wide as its input unless it says so."""
+    """Interface of a layer; see the head of this module. By default: no parameters, and as wide as its input."""
 
-    def shapes(self, p: int) -> dict[str, Block]:  # noqa: ARG002
+    def shapes(self, p: int) -> dict[str, Block]:
         """Parameters for p inputs."""
         return {}
 
@@ -164,18 +164,18 @@ class Dense(Layer):
         """W (p, units) and b (units,)."""
         return {"W": Block((p, self.units), "weight"), "b": Block((self.units,), "bias")}
 
-    def width(self, p: int) -> int:  # noqa: ARG002
+    def width(self, p: int) -> int:
         """The number of units."""
         return self.units
 
-    def initialise(self, P: Parameters, X: np.ndarray | None, random: Stream) -> None:  # noqa: ARG002
+    def initialise(self, P: Parameters, X: np.ndarray | None, random: Stream) -> None:
         """Draw W and b by the initialiser."""
         rule = self.activation.initializer if self.initializer == "auto" else self.initializer
         p, q = P["W"].shape[-2:]
         P["W"][...] = initialise_weights(rule, random, p, q)
         P["b"][...] = initialise_bias(rule, random, p, q)
 
-    def forward(self, P: Parameters, X: Array, random: Draws | None) -> tuple[Array, DenseCache]:  # noqa: ARG002
+    def forward(self, P: Parameters, X: Array, random: Draws | None) -> tuple[Array, DenseCache]:
         """Z = X W + b, A = f(Z)."""
         Z = dense(X, P["W"], P["b"])
         A = self.activation.forward(Z)
@@ -209,7 +209,7 @@ class Activation(Layer):
     def __init__(self, activation: str | ActivationFunction | tuple) -> None:
         self.activation = activation_named(activation)
 
-    def forward(self, P: Parameters, X: Array, random: Draws | None) -> tuple[Array, DenseCache]:  # noqa: ARG002
+    def forward(self, P: Parameters, X: Array, random: Draws | None) -> tuple[Array, DenseCache]:
         """A = f(X)."""
         A = self.activation.forward(X)
         return A, DenseCache(X, X, A)
@@ -219,7 +219,7 @@ class Activation(Layer):
         P: Parameters,
         cache: DenseCache,
         dA: Array,
-        input_gradient: bool = True,  # noqa: ARG002
+        input_gradient: bool = True,
     ) -> tuple[Array | None, Parameters]:
         """dX = dA ⊙ f'(X)."""
         return self.activation.backward(dA, cache.Z, cache.A), {}
@@ -240,7 +240,7 @@ class Dropout(Layer):
             raise OptionError("must be at least 0 and below 1", argument="dropout", value=rate)
         self.rate = float(rate)
 
-    def forward(self, P: Parameters, X: Array, random: Draws | None) -> tuple[Array, Any]:  # noqa: ARG002
+    def forward(self, P: Parameters, X: Array, random: Draws | None) -> tuple[Array, Any]:
         """A = X · keep / (1 - rate) in training, A = X otherwise."""
         rate = 0.0 if random is None else self.rate * random.dropout
         if random is None or rate == 0.0:
@@ -253,7 +253,7 @@ class Dropout(Layer):
         P: Parameters,
         cache: Any,
         dA: Array,
-        input_gradient: bool = True,  # noqa: ARG002
+        input_gradient: bool = True,
     ) -> tuple[Array | None, Parameters]:
         """dX = dA · keep / (1 - rate)."""
         return (dA if cache is None else dropout_backward(dA, *cache)), {}
@@ -279,12 +279,12 @@ class LayerNorm(Layer):
         """Scale and shift, (p,) each."""
         return {"scale": Block((p,), "scale"), "shift": Block((p,), "bias")}
 
-    def initialise(self, P: Parameters, X: np.ndarray | None, random: Stream) -> None:  # noqa: ARG002
+    def initialise(self, P: Parameters, X: np.ndarray | None, random: Stream) -> None:
         """Scale 1, shift 0: a layer that only normalises."""
         P["scale"][...] = 1.0
         P["shift"][...] = 0.0
 
-    def forward(self, P: Parameters, X: Array, random: Draws | None) -> tuple[Array, Any]:  # noqa: ARG002
+    def forward(self, P: Parameters, X: Array, random: Draws | None) -> tuple[Array, Any]:
         """A = scale · (X - mean) / √(variance + ε) + shift."""
         A, N, spread = layer_norm(X, P["scale"], P["shift"], self.epsilon)
         return A, (N, spread)
@@ -294,10 +294,11 @@ class LayerNorm(Layer):
         P: Parameters,
         cache: Any,
         dA: Array,
-        input_gradient: bool = True,  # noqa: ARG002
+        input_gradient: bool = True,
     ) -> tuple[Array | None, Parameters]:
         """See `layer_norm_backward`."""
-        dX, d_scale, d_shift = layer_norm_backward(dA, *cache, P["scale"])
+        N, spread = cache
+        dX, d_scale, d_shift = layer_norm_backward(dA, N, spread, P["scale"])
         return dX, {"scale": d_scale, "shift": d_shift}
 
     def describe(self) -> dict[str, Any]:
@@ -318,8 +319,6 @@ def layer_from(description: dict[str, Any]) -> Layer:
     options = dict(description)
     kind = options.pop("kind", None)
     require_choice("kind of layer", kind, LAYERS)
-    if (
-        options.get("initializer") == "custom"
-    ):  # a function is not kept, and a trained layer no longer needs it
+    if options.get("initializer") == "custom":  # a function is not kept, and a trained layer no longer needs it
         options["initializer"] = "auto"
     return LAYERS[kind](**options)

@@ -173,7 +173,7 @@ class Loss:
         epsilon = self.label_smoothing * factor
         return T if epsilon == 0.0 else (1.0 - epsilon) * T + epsilon / self.smoothing_classes(T)
 
-    def smoothing_classes(self, T: np.ndarray) -> int:  # noqa: ARG002
+    def smoothing_classes(self, T: np.ndarray) -> int:
         """Number of classes K that smoothing spreads over: the columns of a one-hot T, else the two of yes and no."""
         return 2
 
@@ -385,9 +385,7 @@ def loss_named(name: str | Loss, **options: Any) -> Loss:
     try:
         return LOSSES[name](**options)
     except TypeError:
-        raise OptionError(
-            f"takes no such option as {', '.join(options)}", argument="loss", value=name
-        ) from None
+        raise OptionError(f"takes no such option as {', '.join(options)}", argument="loss", value=name) from None
 
 
 def custom_loss(

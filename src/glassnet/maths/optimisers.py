@@ -75,17 +75,13 @@ def descent_update(P: Array, G: Array, learning_rate: float) -> Array:
     return P - learning_rate * G
 
 
-def momentum_update(
-    P: Array, G: Array, V: Array, learning_rate: float, momentum: float
-) -> tuple[Array, Array]:
+def momentum_update(P: Array, G: Array, V: Array, learning_rate: float, momentum: float) -> tuple[Array, Array]:
     """V ← momentum · V + G, P ← P - learning_rate · V. Source: Polyak (1964), without dampening."""
     V = momentum * V + G
     return P - learning_rate * V, V
 
 
-def nesterov_update(
-    P: Array, G: Array, V: Array, learning_rate: float, momentum: float
-) -> tuple[Array, Array]:
+def nesterov_update(P: Array, G: Array, V: Array, learning_rate: float, momentum: float) -> tuple[Array, Array]:
     """V ← momentum · V + G, P ← P - learning_rate · (G + momentum · V). Source: Sutskever et al. (2013)."""
     V = momentum * V + G
     return P - learning_rate * (G + momentum * V), V
@@ -144,9 +140,7 @@ class Optimiser:
         """Moments at 0, each of the shape of the parameters."""
         return {name: np.zeros_like(params) for name in self.moments}
 
-    def update(
-        self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float
-    ) -> None:
+    def update(self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float) -> None:
         """Change `params` and `moments` in place by one step; `step` counts from 1."""
         raise NotImplementedError
 
@@ -162,9 +156,7 @@ class GradientDescent(Optimiser):
     name: ClassVar[str] = "gradient_descent"
     learning_rate: ClassVar[float] = 0.1
 
-    def update(
-        self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float
-    ) -> None:  # noqa: ARG002
+    def update(self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float) -> None:
         """See `descent_update`."""
         params[...] = descent_update(params, G, learning_rate)
 
@@ -181,9 +173,7 @@ class Momentum(Optimiser):
     def __post_init__(self) -> None:
         _require_fraction("momentum", self.momentum)
 
-    def update(
-        self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float
-    ) -> None:  # noqa: ARG002
+    def update(self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float) -> None:
         """See `momentum_update`."""
         params[...], moments["velocity"][...] = momentum_update(
             params, G, moments["velocity"], learning_rate, self.momentum
@@ -196,9 +186,7 @@ class Nesterov(Momentum):
 
     name: ClassVar[str] = "nesterov"
 
-    def update(
-        self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float
-    ) -> None:  # noqa: ARG002
+    def update(self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float) -> None:
         """See `nesterov_update`."""
         params[...], moments["velocity"][...] = nesterov_update(
             params, G, moments["velocity"], learning_rate, self.momentum
@@ -218,9 +206,7 @@ class RMSprop(Optimiser):
     def __post_init__(self) -> None:
         _require_fraction("decay", self.decay)
 
-    def update(
-        self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float
-    ) -> None:  # noqa: ARG002
+    def update(self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float) -> None:
         """See `rmsprop_update`."""
         params[...], moments["mean_square"][...] = rmsprop_update(
             params, G, moments["mean_square"], learning_rate, self.decay, self.epsilon
@@ -242,9 +228,7 @@ class Adam(Optimiser):
         _require_fraction("beta_1", self.beta_1)
         _require_fraction("beta_2", self.beta_2)
 
-    def update(
-        self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float
-    ) -> None:
+    def update(self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float) -> None:
         """See `adam_update`."""
         params[...], moments["mean"][...], moments["mean_square"][...] = adam_update(
             params,

@@ -82,9 +82,7 @@ def _rounds(c0: Array, c1: Array, c2: Array, c3: Array, k0: Array, k1: Array) ->
     return c0, c1, c2, c3
 
 
-def philox(
-    counter0: Array, counter1: Array, counter2: Array, counter3: Array, key0: Array, key1: Array
-) -> Words:
+def philox(counter0: Array, counter1: Array, counter2: Array, counter3: Array, key0: Array, key1: Array) -> Words:
     """Philox 4x64-10: the four random words of a counter of four words under a key of two.
 
     The arguments are whole numbers in [0, 2⁶⁴) or uint64 arrays of them that broadcast together. Each of the

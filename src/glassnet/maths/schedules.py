@@ -98,7 +98,7 @@ class Constant(Schedule):
 
     name: ClassVar[str] = "constant"
 
-    def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:  # noqa: ARG002
+    def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """1 for each step."""
         return np.ones(len(steps))
 
@@ -115,7 +115,7 @@ class StepDecay(Schedule):
         _require(self.epochs > 0, "epochs", "must be positive", self.epochs)
         _require(0 < self.gamma <= 1, "gamma", "must lie above 0 and be at most 1", self.gamma)
 
-    def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:  # noqa: ARG002
+    def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """See `step_decay`."""
         return step_decay(steps // steps_per_epoch, self.epochs, self.gamma)
 
@@ -130,7 +130,7 @@ class Cosine(Schedule):
     def __post_init__(self) -> None:
         _require(0 <= self.final <= 1, "final", "must lie between 0 and 1", self.final)
 
-    def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:  # noqa: ARG002
+    def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """See `cosine`."""
         return cosine(np.minimum(steps / total_steps, 1.0), self.final)
 
@@ -149,7 +149,7 @@ class OneCycle(Schedule):
         _require(0 <= self.start <= 1, "start", "must lie between 0 and 1", self.start)
         _require(0 <= self.final <= 1, "final", "must lie between 0 and 1", self.final)
 
-    def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:  # noqa: ARG002
+    def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """See `one_cycle`."""
         return one_cycle(np.minimum(steps / total_steps, 1.0), self.peak, self.start, self.final)
 
@@ -206,7 +206,7 @@ class ReduceOnPlateau(Schedule):
         """See `plateau`."""
         return plateau(losses, self.factor, self.patience, self.tolerance, self.floor)
 
-    def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:  # noqa: ARG002
+    def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """1 for each step: the losses alone decide, see `factor_after`."""
         return np.ones(len(steps))
 
@@ -218,7 +218,7 @@ class Custom(Schedule):
     function: Callable[[int], float]
     name: ClassVar[str] = "custom"
 
-    def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:  # noqa: ARG002
+    def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """The function of each step number."""
         return np.array([float(self.function(int(step))) for step in steps])
 
@@ -247,9 +247,7 @@ def schedule_named(name: str | Schedule | dict | Callable[[int], float], **optio
     try:
         return SCHEDULES[name](**options)
     except TypeError:
-        raise OptionError(
-            f"takes no such option as {', '.join(options)}", argument="schedule", value=name
-        ) from None
+        raise OptionError(f"takes no such option as {', '.join(options)}", argument="schedule", value=name) from None
 
 
 def _require(holds: bool, argument: str, rule: str, value: Any) -> None:

@@ -1,0 +1,1 @@
+"""Training: the loop, validation, stopping, best weights, history. It knows neither tables nor scikit-learn."""

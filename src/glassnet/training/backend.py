@@ -70,6 +70,11 @@ class ReferenceBackend:
         self.seed = seed
         self._weight_slices = [block.slice for block in network.blocks if block.role == "weight"]
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches that the training rows make."""
+        return -(-len(self.rows.X) // self.batch_size)
+
     def start(self) -> State:
         """The state before the first step: the network's weights, moments at 0."""
         params = self.network.params.copy()
@@ -132,9 +137,7 @@ class ReferenceBackend:
         network = self.network
         network.params = params
         with np.errstate(all="ignore"):
-            loss, G = network.backpropagate(
-                self.rows.X, network.loss.smoothed(self.rows.T), self.rows.weights
-            )
+            loss, G = network.backpropagate(self.rows.X, network.loss.smoothed(self.rows.T), self.rows.weights)
             self._add_penalties(G)
             loss += sum(penalty(W, self.l1, self.l2) for W in network.weights)
         return loss, G
@@ -154,11 +157,7 @@ class ReferenceBackend:
 
     def per_row(self, total: float, rows: Rows | None = None) -> float:
         """A summed loss as the network reduces it: divided by the weight of the rows, or left a sum."""
-        return (
-            total
-            if self.network.reduction == "sum"
-            else total / (self.rows if rows is None else rows).total_weight
-        )
+        return total if self.network.reduction == "sum" else total / (self.rows if rows is None else rows).total_weight
 
     def _scores(self, params: np.ndarray, X: np.ndarray) -> np.ndarray:
         self.network.params = params
@@ -166,7 +165,7 @@ class ReferenceBackend:
         return np.concatenate(chunks) if chunks else np.empty((0, self.network.n_outputs), self.network.dtype)
 
 
-def reference_predict(network: Network, X: np.ndarray) -> Any:
+def reference_outputs(network: Network, X: np.ndarray) -> Any:
     """The outputs of a trained network in chunks of rows: memory does not grow with the table."""
     chunks = [network.predict(X[first : first + CHUNK]) for first in range(0, len(X), CHUNK)]
     return np.concatenate(chunks) if chunks else np.empty((0, network.n_outputs), network.dtype)

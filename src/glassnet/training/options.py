@@ -88,13 +88,9 @@ class TrainingOptions:
             raise OptionError("must be at least 0", argument="weight_decay", value=self.weight_decay)
         for callback in self.callbacks:
             if not callable(callback):
-                raise OptionError(
-                    "must hold functions of an epoch's row", argument="callbacks", value=callback
-                )
+                raise OptionError("must hold functions of an epoch's row", argument="callbacks", value=callback)
 
-    def rates(
-        self, first_step: int, n_steps: int, steps_per_epoch: int, losses: Sequence[float]
-    ) -> np.ndarray:
+    def rates(self, first_step: int, n_steps: int, steps_per_epoch: int, losses: Sequence[float]) -> np.ndarray:
         """One row of rates (learning rate, decay, factors on dropout and smoothing) for each of `n_steps` steps.
 
         losses : of the epochs so far, validation losses where there are any, for a schedule that looks at them.

@@ -1,0 +1,362 @@
+"""What classifier and regressor share: scikit-learn's face of table, network and training.
+
+`fit` is a sequence: settings, targets, table, split, network, training, and the fitted attributes.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+
+from glassnet.errors import DataError, DivergenceWarning, GlassNetWarning, OptionError
+from glassnet.estimators import storage
+from glassnet.estimators.pictures import Pictures
+from glassnet.estimators.settings import (
+    LBFGS,
+    build_layers,
+    build_optimiser,
+    build_options,
+    describe_option,
+    resolve_settings,
+)
+from glassnet.maths.losses import Loss, loss_named
+from glassnet.maths.random import seed_of
+from glassnet.network import Network
+from glassnet.tables.encoder import TableEncoder
+from glassnet.training.backend import ReferenceBackend, Rows, reference_outputs
+from glassnet.training.history import history_frame
+from glassnet.training.lbfgs import train_lbfgs
+from glassnet.training.loop import train
+from glassnet.training.progress import progress_for
+from glassnet.training.validation import split_rows
+from glassnet.training.watch import Outcome
+
+__all__ = ["GlassNetEstimator", "InterruptedWarning"]
+
+
+class InterruptedWarning(GlassNetWarning):
+    """Training was interrupted with Ctrl-C; the best weights until then were kept."""
+
+
+class GlassNetEstimator(Pictures, BaseEstimator):
+    """Base of the two estimators; their docstrings say what the arguments mean."""
+
+    def __init__(
+        self,
+        hidden_layer_sizes: Any = "auto",
+        *,
+        activation: Any = "auto",
+        dropout: Any = 0.0,
+        normalisation: str = "none",
+        loss: Any = "auto",
+        quantiles: Sequence[float] | None = None,
+        label_smoothing: float = 0.0,
+        optimizer: Any = "auto",
+        learning_rate: Any = "auto",
+        schedule: Any = "auto",
+        batch_size: Any = "auto",
+        max_epochs: Any = "auto",
+        weight_decay: Any = "auto",
+        l2: float = 0.0,
+        l1: float = 0.0,
+        clip_norm: float | None = None,
+        initializer: Any = "auto",
+        early_stopping: Any = "auto",
+        patience: int = 20,
+        validation_fraction: float = 0.1,
+        validation_every: int | str = 1,
+        input_scaling: str = "standard",
+        target_scaling: str = "auto",
+        dtype: Any = "float32",
+        random_state: Any = None,
+        time_limit: float | None = None,
+        warm_start: bool = False,
+        verbose: bool | int = False,
+        callbacks: Sequence[Callable[[dict[str, Any]], Any]] = (),
+    ) -> None:
+        self.hidden_layer_sizes = hidden_layer_sizes
+        self.activation = activation
+        self.dropout = dropout
+        self.normalisation = normalisation
+        self.loss = loss
+        self.quantiles = quantiles
+        self.label_smoothing = label_smoothing
+        self.optimizer = optimizer
+        self.learning_rate = learning_rate
+        self.schedule = schedule
+        self.batch_size = batch_size
+        self.max_epochs = max_epochs
+        self.weight_decay = weight_decay
+        self.l2 = l2
+        self.l1 = l1
+        self.clip_norm = clip_norm
+        self.initializer = initializer
+        self.early_stopping = early_stopping
+        self.patience = patience
+        self.validation_fraction = validation_fraction
+        self.validation_every = validation_every
+        self.input_scaling = input_scaling
+        self.target_scaling = target_scaling
+        self.dtype = dtype
+        self.random_state = random_state
+        self.time_limit = time_limit
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.callbacks = callbacks
+
+    # What the two estimators fill in.
+
+    def _fit_targets(self, y: Any, settings: dict[str, Any]) -> Any:
+        raise NotImplementedError
+
+    def _loss(self, settings: dict[str, Any], targets: Any) -> Loss:
+        raise NotImplementedError
+
+    def _metrics(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    # --- fitting ---
+
+    def fit(self, X: Any, y: Any, *, sample_weight: Any = None, validation: Any = None) -> GlassNetEstimator:
+        """Train on the table X and the target y.
+
+        X : data frame (pandas, polars, Arrow), array (n, p), or dict of columns; missing values and categories as
+            they are.
+        y : (n,) or (n, K), see the class.
+        sample_weight : (n,) of at least 0; a row of weight 2 counts as two rows, one of weight 0 as absent.
+        validation : (X, y) or (X, y, sample_weight) to validate on, instead of a part of the training rows.
+
+        Returns the estimator. Raises OptionError, DataError, ColumnError or TrainingDiverged, see `glassnet.errors`.
+        """
+        check_y_given(y, type(self).__name__)
+        encoder, table = self._fit_table(X)
+        settings = resolve_settings(self.get_params(deep=False), len(table))
+        again = self.warm_start and hasattr(self, "network_")
+        targets = self._targets if again else self._fit_targets(y, settings)
+        loss = self._loss(settings, targets)
+        settings["loss"] = settings["loss"] if settings["loss"] != "auto" else loss.name
+        seed = seed_of(self.random_state)
+        dtype = np.dtype(np.float64 if settings["optimizer"] == LBFGS else settings["dtype"])
+        layers = build_layers(
+            settings, targets.n_outputs(loss.name) if loss.name != "quantile" else len(loss.quantiles)
+        )
+        network = Network(layers, loss, table.shape[1], dtype, random_state=seed)
+        if again:
+            self._take_weights(network)
+        rows = make_rows(network, table, targets.encode(y), sample_weight)
+        training, held_out = self._split(rows, targets, settings, seed)
+        if validation is not None:
+            held_out = self._validation_rows(validation, encoder, targets, network)
+        outcome = self._train(network, training, held_out, settings, seed)
+        self._keep(network, outcome, encoder, targets, settings)
+        self._warn(outcome, settings)
+        return self
+
+    def _fit_table(self, X: Any) -> tuple[TableEncoder, np.ndarray]:
+        """The fitted encoder and the encoded table; a warm start keeps the encoder it has."""
+        if self.warm_start and hasattr(self, "network_"):
+            return self.encoder_, self.encoder_.transform(X, dtype=np.float64)
+        encoder = TableEncoder(input_scaling=self.input_scaling, owner=type(self).__name__)
+        return encoder, encoder.fit_transform(X, dtype=np.float64)
+
+    def _take_weights(self, network: Network) -> None:
+        """Go on from the weights of the last fit."""
+        if network.widths != self.network_.widths or len(network.params) != len(self.network_.params):
+            raise OptionError(
+                "needs the same network as the last fit", argument="warm_start", value=list(network.widths)
+            )
+        network.params = self.network_.params.astype(network.dtype)
+
+    def _split(self, rows: Rows, targets: Any, settings: dict[str, Any], seed: int) -> tuple[Rows, Rows | None]:
+        """Training and validation rows. Rows of weight 0 take no part."""
+        if rows.weights is not None:
+            rows = take(rows, np.flatnonzero(rows.weights > 0))
+        if not settings["early_stopping"]:
+            return rows, None
+        classes = None
+        if targets.kind == "classes":
+            classes = rows.T.argmax(axis=1) if rows.T.shape[1] > 1 else rows.T[:, 0].astype(np.int64)
+        training, held_out = split_rows(len(rows.X), settings["validation_fraction"], seed, classes)
+        if len(held_out) == 0:
+            raise DataError(
+                f"holds out no row of {len(rows.X)} to validate on",
+                argument="validation_fraction",
+                value=settings["validation_fraction"],
+                remedy="Raise it, pass validation=(X, y) to fit, or set early_stopping=False.",
+            )
+        return take(rows, training), take(rows, held_out)
+
+    def _validation_rows(self, validation: Any, encoder: TableEncoder, targets: Any, network: Network) -> Rows:
+        """The set that the user passed, encoded like the training rows."""
+        if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
+            raise OptionError("must be (X, y) or (X, y, sample_weight)", argument="validation", value=type(validation))
+        X, y, *weight = validation
+        table = encoder.transform(X, dtype=np.float64)
+        return make_rows(network, table, targets.encode(y), weight[0] if weight else None)
+
+    def _train(
+        self, network: Network, training: Rows, validation: Rows | None, settings: dict[str, Any], seed: int
+    ) -> Outcome:
+        """Run the loop the settings ask for."""
+        size = len(training.X) if settings["batch_size"] == "full" else min(settings["batch_size"], len(training.X))
+        backend = ReferenceBackend(
+            network,
+            build_optimiser(settings),
+            training,
+            batch_size=int(size),
+            l1=float(settings["l1"]),
+            l2=float(settings["l2"]),
+            clip_norm=settings["clip_norm"],
+            seed=seed,
+        )
+        options = build_options(settings, seed, self._metrics(), self.callbacks)
+        run = train_lbfgs if settings["optimizer"] == LBFGS else train
+        return run(backend, options, validation, progress_for(self.verbose))
+
+    def _keep(
+        self, network: Network, outcome: Outcome, encoder: TableEncoder, targets: Any, settings: dict[str, Any]
+    ) -> None:
+        """Set the fitted attributes."""
+        network.params = outcome.params.copy()
+        self.network_ = network.astype(settings["dtype"])
+        self.encoder_ = encoder
+        self._targets = targets
+        self.settings_ = {name: value for name, value in settings.items() if name not in ("callbacks", "verbose")}
+        self.history_ = outcome.history
+        self.best_epoch_ = outcome.best_epoch
+        self.stop_reason_ = outcome.reason
+        self._set_sizes()
+
+    def _set_sizes(self) -> None:
+        """Attributes that scikit-learn has, derived from what was fitted or loaded."""
+        self.n_features_in_ = len(self.encoder_.columns)
+        if self.encoder_.named:
+            self.feature_names_in_ = np.array([column["name"] for column in self.encoder_.columns], dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        self.n_iter_ = len(self.history_)
+        self.n_outputs_ = self.network_.n_outputs
+        self.n_layers_ = len(self.network_.coefs) + 1
+
+    def _warn(self, outcome: Outcome, settings: dict[str, Any]) -> None:
+        """Say what a user must know of how training ended."""
+        if outcome.reason == "diverged":
+            warnings.warn(
+                f"training diverged in epoch {len(outcome.history) + 1} (the loss became {outcome.diverged_loss}); the "
+                f"weights of epoch {outcome.best_epoch} are kept. Try a learning_rate lower than "
+                f"{settings['learning_rate']:g}, or clip_norm=1.",
+                DivergenceWarning,
+                stacklevel=3,
+            )
+        elif outcome.reason == "interrupted":
+            warnings.warn(
+                f"training was interrupted in epoch {len(outcome.history)}; the weights of epoch {outcome.best_epoch} "
+                "are kept.",
+                InterruptedWarning,
+                stacklevel=3,
+            )
+
+    # --- using ---
+
+    def _outputs(self, X: Any) -> np.ndarray:
+        """The network's outputs Y (n, K) for the rows of a table."""
+        check_is_fitted(self, "network_")
+        return reference_outputs(self.network_, self.encoder_.transform(X, dtype=self.network_.dtype))
+
+    def hidden(self, X: Any, layer: int = -1) -> np.ndarray:
+        """Values of a hidden layer for each row, (n, units); -1 is the last one. A learned set of features."""
+        check_is_fitted(self, "network_")
+        return self.network_.hidden(self.encoder_.transform(X, dtype=self.network_.dtype), layer)
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """Weights (p, q) of the dense layers, first to last."""
+        check_is_fitted(self, "network_")
+        return self.network_.coefs
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """Biases (q,) of the dense layers, first to last."""
+        check_is_fitted(self, "network_")
+        return self.network_.intercepts
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """Training loss of each epoch."""
+        check_is_fitted(self, "network_")
+        return [row["loss"] for row in self.history_]
+
+    def history_frame(self) -> Any:
+        """`history_` as a data frame: pandas where it is installed, else polars."""
+        check_is_fitted(self, "network_")
+        return history_frame(self.history_)
+
+    @property
+    def columns_(self) -> list[dict[str, Any]]:
+        """The columns of the table as they were fitted: name, kind, and what belongs to the kind."""
+        check_is_fitted(self, "network_")
+        return self.encoder_.columns
+
+    def report(self, X: Any, y: Any) -> Any:
+        """Scores on rows not seen in training, as a `Report` that prints itself."""
+        from glassnet.estimators.report import report
+
+        return report(self, X, y)
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted estimator to one `.glassnet` file; `glassnet.load` reads it. No pickle is involved.
+
+        Raises OptionError when a function of the user's own is part of it: a function is not data.
+        """
+        check_is_fitted(self, "network_")
+        storage.save(self, path)
+
+    def __sklearn_tags__(self) -> Any:
+        """scikit-learn's tags: tables may have missing values, categories and text."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.target_tags.required = True
+        tags.target_tags.multi_output = True
+        return tags
+
+    def _saved_settings(self) -> dict[str, Any]:
+        """settings_ as plain data."""
+        return {name: describe_option(value) for name, value in self.settings_.items()}
+
+
+def make_rows(network: Network, table: np.ndarray, y: np.ndarray, sample_weight: Any) -> Rows:
+    """Encoded rows in the network's float type, checked against each other."""
+    X, T, weights = network.checked(table, y, sample_weight)
+    return Rows(X, T, weights)
+
+
+def take(rows: Rows, places: np.ndarray) -> Rows:
+    """Some of the rows."""
+    if len(places) == 0:
+        raise DataError("leaves no row to train on", argument="sample_weight", value=0)
+    return Rows(rows.X[places], rows.T[places], None if rows.weights is None else rows.weights[places])
+
+
+def check_y_given(y: Any, name: str) -> None:
+    """Raise when y is None, in scikit-learn's words."""
+    if y is None:
+        raise DataError(f"This {name} estimator requires y to be passed, but the target y is None")
+
+
+def loss_from(settings: dict[str, Any], default: str) -> Loss:
+    """The loss the settings name, with the options that belong to it."""
+    name = default if isinstance(settings["loss"], str) and settings["loss"] == "auto" else settings["loss"]
+    options: dict[str, Any] = {}
+    if settings["label_smoothing"]:
+        options["label_smoothing"] = settings["label_smoothing"]
+    if settings["quantiles"] is not None:
+        options["quantiles"] = tuple(settings["quantiles"])
+    return loss_named(name, **options)

@@ -1,0 +1,110 @@
+"""The classifier."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import ClassifierMixin
+
+from glassnet.errors import require_choice
+from glassnet.estimators.base import GlassNetEstimator, loss_from
+from glassnet.estimators.targets import ClassTargets, MultilabelTargets, class_targets
+from glassnet.maths.losses import Loss
+
+__all__ = ["GlassNetClassifier"]
+
+
+class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
+    """A neural network that predicts classes from a table.
+
+    y : labels (n,) of any kind, two classes or more; or a matrix (n, L) of 0 and 1 with several labels for each row.
+
+    Parameters ("auto" is decided in `fit`; see `settings_` for what it became)
+    ----------
+    hidden_layer_sizes : widths of the hidden layers, such as (64, 32); () is a linear model.
+    activation : a name ("relu", "tanh", "sigmoid", "silu", "gelu", "mish", "elu", "selu", "leaky_relu", "softplus",
+        "identity"), a pair of functions (value, slope), or a list with one for each hidden layer.
+    dropout : chance in [0, 1) that a hidden unit is dropped in a training step, or a list with one for each layer.
+    normalisation : "none", or "layer" for layer normalisation before each activation.
+    loss : "auto" (cross-entropy for the task), or a Loss.   label_smoothing : ε in [0, 1).
+    optimizer : "adam", "adamw", "nesterov", "momentum", "rmsprop", "gradient_descent", "lbfgs", or an Optimiser.
+    learning_rate : of the first steps.   schedule : "constant", "step", "cosine", "one_cycle", "warm_up", "plateau",
+        a Schedule, or a function from the number of a step to a factor.
+    batch_size : rows a step; "full" is batch gradient descent, 1 is stochastic.   max_epochs : most passes over the rows.
+    weight_decay : decoupled, weights are multiplied by 1 - learning_rate · weight_decay at each step.
+    l2, l1 : add ½ · l2 · ΣW² and l1 · Σ|W| to the loss, over weights, never biases.
+    clip_norm : longest gradient.   initializer : of the weights, "auto" goes by the activation.
+    early_stopping : stop when the validation loss has not improved for `patience` epochs, and use the weights of the
+        best one. "auto" does so where the validation set has at least 10 rows.
+    validation_fraction : of the rows, held out to validate.   validation_every : 2 (epochs) or "50 steps".
+    input_scaling : "standard", "minmax" (to [-1, 1]), "robust" or "none".
+    dtype : "float32" or "float64", to compute in.   random_state : a whole number makes a fit repeatable.
+    time_limit : seconds after which training stops.   warm_start : go on from the weights of the last fit.
+    verbose : show progress.   callbacks : functions of each epoch's row; a true answer stops training.
+
+    Attributes
+    ----------
+    classes_, n_features_in_, feature_names_in_, coefs_, intercepts_, loss_curve_, n_iter_ : as in scikit-learn.
+    history_ : one dict an epoch: epoch, step, loss, validation_loss, validation_accuracy, learning_rate, seconds.
+    best_epoch_ : whose weights these are.   stop_reason_ : why training ended.
+    settings_ : what each argument became.   network_ : the trained `Network`.   encoder_ : the fitted `TableEncoder`.
+
+    >>> from glassnet import GlassNetClassifier
+    >>> clf = GlassNetClassifier(random_state=0).fit([[0.0], [1.0], [2.0], [3.0]] * 10, ["low", "low", "high", "high"] * 10)
+    >>> clf.predict([[0.2], [2.9]]).tolist()
+    ['low', 'high']
+    """
+
+    _targets: ClassTargets | MultilabelTargets
+
+    def _fit_targets(self, y: Any, settings: dict[str, Any]) -> ClassTargets | MultilabelTargets:
+        return class_targets(y)
+
+    def _loss(self, settings: dict[str, Any], targets: ClassTargets | MultilabelTargets) -> Loss:
+        loss = loss_from(settings, targets.default_loss)
+        if not loss.custom:
+            fitting = {targets.default_loss} | ({"cross_entropy"} if targets.kind == "classes" else set())
+            require_choice("loss", loss.name, fitting | {"auto"})
+        return loss
+
+    def _metrics(self) -> dict[str, Any]:
+        return {"accuracy": accuracy}
+
+    @property
+    def classes_(self) -> np.ndarray:
+        """The labels, sorted; for a multilabel model the columns' positions."""
+        if not hasattr(self, "_targets"):
+            raise AttributeError("classes_ is there once the classifier is fitted")
+        return self._targets.classes
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Probabilities (n, K) in the order of `classes_`, float64; for a multilabel model of each label on its own.
+
+        Raises ColumnError for a table without the columns of training, or with a column of another kind.
+        """
+        return self._targets_fitted().probabilities(self._outputs(X))
+
+    def predict(self, X: Any) -> np.ndarray:
+        """The most probable label (n,); for a multilabel model a matrix (n, L) of 0 and 1."""
+        return self._targets_fitted().decode(self._outputs(X))
+
+    def _targets_fitted(self) -> ClassTargets | MultilabelTargets:
+        from sklearn.utils.validation import check_is_fitted
+
+        check_is_fitted(self, "network_")
+        return self._targets
+
+    def __sklearn_tags__(self) -> Any:
+        """Multilabel targets are taken too."""
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = False
+        return tags
+
+
+def accuracy(T: np.ndarray, Y: np.ndarray, weights: np.ndarray | None) -> float:
+    """Weighted share of rows whose most probable outputs are the true ones."""
+    exclusive = T.shape[1] > 1 and np.all(T.sum(axis=1) == 1) and np.allclose(Y.sum(axis=1), 1, atol=1e-3)
+    right = Y.argmax(axis=1) == T.argmax(axis=1) if exclusive else ((Y > 0.5) == (T > 0.5)).all(axis=1)
+    return float(np.average(right, weights=weights))

@@ -1,0 +1,91 @@
+"""The regressor."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.base import RegressorMixin
+from sklearn.utils.validation import check_is_fitted
+
+from glassnet.errors import OptionError, require_choice
+from glassnet.estimators.base import GlassNetEstimator, loss_from
+from glassnet.estimators.targets import NumberTargets
+from glassnet.maths.losses import Loss
+
+__all__ = ["GlassNetRegressor"]
+
+LOSSES_OF_NUMBERS = ("squared_error", "absolute_error", "huber", "quantile", "poisson")
+
+
+class GlassNetRegressor(RegressorMixin, GlassNetEstimator):
+    """A neural network that predicts numbers from a table.
+
+    y : numbers (n,), or (n, K) for several targets at once.
+
+    Arguments and attributes are those of `GlassNetClassifier`, and:
+
+    loss : "squared_error" (the mean), "absolute_error" (the median), "huber", "quantile", "poisson" (counts), or a Loss.
+    quantiles : those that loss="quantile" learns, increasing, such as (0.1, 0.5, 0.9); see `predict_quantiles`.
+    target_scaling : "standard", "minmax", "robust" or "none" for y while training; losses in `history_` are in these
+        units. "auto" is "standard", or "none" for loss="poisson". Huber's δ of 1 is in these units, too.
+
+    >>> from glassnet import GlassNetRegressor
+    >>> X = [[x / 100] for x in range(100)]
+    >>> model = GlassNetRegressor(random_state=0).fit(X, [3 * x[0] + 1 for x in X])
+    >>> round(float(model.predict([[0.5]])[0]), 1)
+    2.5
+    """
+
+    _targets: NumberTargets
+
+    def _fit_targets(self, y: Any, settings: dict[str, Any]) -> NumberTargets:
+        counts = settings["loss"] == "poisson" or getattr(settings["loss"], "name", None) == "poisson"
+        if settings["target_scaling"] == "auto":
+            settings["target_scaling"] = "none" if counts else "standard"
+        require_choice("target_scaling", settings["target_scaling"], ["auto", "standard", "minmax", "robust", "none"])
+        if counts and settings["target_scaling"] != "none":
+            raise OptionError(
+                'must be "none" for loss="poisson", whose targets are counts',
+                argument="target_scaling",
+                value=settings["target_scaling"],
+            )
+        return NumberTargets.fit(y, settings["target_scaling"])
+
+    def _loss(self, settings: dict[str, Any], targets: NumberTargets) -> Loss:
+        loss = loss_from(settings, targets.default_loss)
+        if not loss.custom:
+            require_choice("loss", loss.name, ["auto", *LOSSES_OF_NUMBERS])
+        return loss
+
+    def _metrics(self) -> dict[str, Any]:
+        return {} if self.loss == "quantile" else {"r2": r2}
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Predicted numbers, float64: (n,), or (n, K) as y was; of several quantiles the one nearest to the median.
+
+        Raises ColumnError for a table without the columns of training, or with a column of another kind.
+        """
+        check_is_fitted(self, "network_")
+        if self.network_.loss.name == "quantile":
+            middle = int(np.argmin(np.abs(np.array(self.network_.loss.quantiles) - 0.5)))
+            return self.predict_quantiles(X)[:, middle]
+        return self._targets.decode(self._outputs(X))
+
+    def predict_quantiles(self, X: Any) -> np.ndarray:
+        """The fitted quantiles of each row, (n, number of quantiles), sorted so that they never cross.
+
+        Raises OptionError unless the regressor was fitted with loss="quantile".
+        """
+        check_is_fitted(self, "network_")
+        if self.network_.loss.name != "quantile":
+            raise OptionError('must be "quantile" to predict quantiles', argument="loss", value=self.network_.loss.name)
+        return np.sort(self._outputs(X).astype(np.float64), axis=1) * self._targets.scale + self._targets.centre
+
+
+def r2(T: np.ndarray, Y: np.ndarray, weights: np.ndarray | None) -> float:
+    """Share of the targets' variance that the predictions explain, the mean over targets; 1 is perfect."""
+    mean = np.average(T, axis=0, weights=weights)
+    left = np.average((T - Y) ** 2, axis=0, weights=weights)
+    spread = np.average((T - mean) ** 2, axis=0, weights=weights)
+    return float(np.mean(1.0 - left / np.where(spread > 0, spread, 1.0)))

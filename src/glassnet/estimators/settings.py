@@ -1,0 +1,190 @@
+"""What the constructor's arguments become: "auto" decided, names looked up, everything checked, before work begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from glassnet.errors import OptionError, require_choice
+from glassnet.maths.activations import activation_named
+from glassnet.maths.layers import Activation, Dense, Dropout, Layer, LayerNorm
+from glassnet.maths.losses import Loss
+from glassnet.maths.optimisers import OPTIMISERS, Optimiser, optimiser_named
+from glassnet.maths.schedules import Schedule, schedule_named
+from glassnet.training.options import TrainingOptions, every
+
+__all__ = ["build_layers", "build_optimiser", "build_options", "resolve_settings"]
+
+SMALLEST_VALIDATION = 10  # rows: a validation set of fewer says nothing, so very small tables train without one
+LBFGS = "lbfgs"
+
+
+def resolve_settings(arguments: dict[str, Any], n_rows: int) -> dict[str, Any]:
+    """The constructor's arguments with each "auto" replaced by what it means for `n_rows` training rows.
+
+    The result can be passed to the constructor again. Raises OptionError for values that cannot be, before any work.
+    """
+    settings = dict(arguments)
+    lbfgs = settings["optimizer"] == LBFGS
+    if lbfgs:
+        _check_lbfgs(settings)
+
+    def decide(name: str, value: Any) -> None:
+        if isinstance(settings[name], str) and settings[name] == "auto":
+            settings[name] = value
+
+    decide("hidden_layer_sizes", (128, 64) if n_rows >= 1000 else (64, 32))
+    decide("activation", "silu")
+    decide("optimizer", "adam")
+    decide("batch_size", "full" if lbfgs else _batch_size(n_rows))
+    decide("max_epochs", 500 if lbfgs else 200)
+    decide("learning_rate", None if lbfgs else _default_rate(settings["optimizer"]))
+    decide("weight_decay", 0.0 if lbfgs else _optimiser(settings["optimizer"]).weight_decay)
+    decide("schedule", "constant" if lbfgs else "cosine")
+    decide("early_stopping", n_rows * float(_fraction(settings)) >= SMALLEST_VALIDATION)
+    settings["hidden_layer_sizes"] = _widths(settings["hidden_layer_sizes"])
+    _check_numbers(settings)
+    return settings
+
+
+def _batch_size(n_rows: int) -> int:
+    """Larger tables take larger batches: about as many steps, each with less noise and less overhead."""
+    return int(np.clip(2 ** np.floor(np.log2(max(n_rows, 1) / 40)), 16, 256))
+
+
+def _optimiser(name: str | Optimiser) -> Optimiser:
+    if name not in OPTIMISERS and not isinstance(name, Optimiser):
+        require_choice("optimizer", name, ["auto", LBFGS, *OPTIMISERS])
+    return optimiser_named(name)
+
+
+def _default_rate(optimizer: str | Optimiser) -> float:
+    return _optimiser(optimizer).learning_rate
+
+
+def _fraction(settings: dict[str, Any]) -> float:
+    fraction = settings["validation_fraction"]
+    if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 < fraction < 1:
+        raise OptionError("must lie strictly between 0 and 1", argument="validation_fraction", value=fraction)
+    return fraction
+
+
+def _widths(sizes: Any) -> tuple[int, ...]:
+    sizes = (sizes,) if isinstance(sizes, (int, np.integer)) else sizes
+    try:
+        widths = tuple(int(size) for size in sizes)
+    except (TypeError, ValueError):
+        widths = (0,)
+    if any(width < 1 for width in widths) or any(isinstance(size, (bool, float)) for size in sizes):
+        raise OptionError(
+            "must be widths of hidden layers, whole numbers of at least 1",
+            argument="hidden_layer_sizes",
+            value=sizes,
+            remedy="For example (64, 32), or () for a linear model.",
+        )
+    return widths
+
+
+def _check_lbfgs(settings: dict[str, Any]) -> None:
+    """L-BFGS needs the same loss at every step, all rows, and finds its step lengths itself."""
+    free = {
+        "dropout": (0.0, 0),
+        "batch_size": ("auto", "full"),
+        "schedule": ("auto", "constant"),
+        "clip_norm": (None,),
+        "learning_rate": ("auto", None),
+        "weight_decay": ("auto", 0.0, 0),
+    }
+    for argument, values in free.items():
+        if not any(settings[argument] is value or settings[argument] == value for value in values):
+            raise OptionError(
+                f"must be left at {values[0]!r} with optimizer='lbfgs'",
+                argument=argument,
+                value=settings[argument],
+                remedy="L-BFGS takes all rows at each step and sets its own step length; l1 and l2 work with it.",
+            )
+
+
+def _check_numbers(settings: dict[str, Any]) -> None:
+    """Ranges of the plain numbers; what needs an object made is checked where it is made."""
+
+    def number(name: str, low: float, rule: str, *, strict: bool = True) -> None:
+        value = settings[name]
+        real = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
+        if not real or not np.isfinite(value) or value < low or (strict and value == low):
+            raise OptionError(rule, argument=name, value=value)
+
+    for name in ("max_epochs", "patience"):
+        number(name, 0, "must be a whole number of at least 1")
+        if settings[name] != int(settings[name]):
+            raise OptionError("must be a whole number of at least 1", argument=name, value=settings[name])
+    for name in ("l1", "l2", "weight_decay"):
+        number(name, 0, "must be at least 0", strict=False)
+    for name in ("learning_rate", "clip_norm", "time_limit"):
+        if settings[name] is not None:
+            number(name, 0, "must be positive")
+    batch = settings["batch_size"]
+    if batch != "full" and (isinstance(batch, bool) or not isinstance(batch, (int, np.integer)) or batch < 1):
+        raise OptionError('must be "auto", "full" or a whole number of at least 1', argument="batch_size", value=batch)
+    require_choice("normalisation", settings["normalisation"], ["none", "layer"])
+    require_choice("dtype", np.dtype(settings["dtype"]).name, ["float32", "float64"])
+    if not isinstance(settings["early_stopping"], (bool, np.bool_)):
+        raise OptionError('must be "auto", True or False', argument="early_stopping", value=settings["early_stopping"])
+
+
+def _per_layer(name: str, value: Any, n_layers: int) -> list[Any]:
+    """One value for each hidden layer, from one value or a list of them."""
+    if not isinstance(value, list):
+        return [value] * n_layers
+    if len(value) != n_layers:
+        raise OptionError(f"must hold one value for each of {n_layers} hidden layers", argument=name, value=value)
+    return value
+
+
+def build_layers(settings: dict[str, Any], n_outputs: int) -> list[Layer]:
+    """The hidden layers the settings ask for, and the output layer with its raw scores."""
+    widths = settings["hidden_layer_sizes"]
+    activations = _per_layer("activation", settings["activation"], len(widths))
+    rates = _per_layer("dropout", settings["dropout"], len(widths))
+    initializer = settings["initializer"]
+    layers: list[Layer] = []
+    for units, activation, rate in zip(widths, activations, rates, strict=True):
+        if settings["normalisation"] == "layer":
+            rule = activation_named(activation).initializer if initializer == "auto" else initializer
+            layers += [Dense(units, "identity", rule), LayerNorm(), Activation(activation)]
+        else:
+            layers.append(Dense(units, activation, initializer))
+        if rate:
+            layers.append(Dropout(rate))
+    return [*layers, Dense(n_outputs, "identity", initializer)]
+
+
+def build_optimiser(settings: dict[str, Any]) -> Optimiser:
+    """The optimiser the settings name. L-BFGS has no step of its own here; its place is taken by plain descent."""
+    return optimiser_named("gradient_descent" if settings["optimizer"] == LBFGS else settings["optimizer"])
+
+
+def build_options(
+    settings: dict[str, Any], seed: int, metrics: dict[str, Any], callbacks: Sequence[Any]
+) -> TrainingOptions:
+    """The loop's options."""
+    schedule: Schedule = schedule_named(settings["schedule"])
+    return TrainingOptions(
+        max_epochs=int(settings["max_epochs"]),
+        learning_rate=1.0 if settings["learning_rate"] is None else float(settings["learning_rate"]),
+        weight_decay=float(settings["weight_decay"]),
+        schedule=schedule,
+        patience=int(settings["patience"]) if settings["early_stopping"] else None,
+        validation_every=every(settings["validation_every"]),
+        time_limit=settings["time_limit"],
+        seed=seed,
+        callbacks=tuple(callbacks),
+        metrics=metrics,
+    )
+
+
+def describe_option(value: Any) -> Any:
+    """An option as plain data: objects that can describe themselves do so."""
+    return value.describe() if isinstance(value, (Optimiser, Schedule, Loss)) else value

@@ -1,0 +1,271 @@
+"""Targets: what the user hands over as y, what the network trains on, and the way back.
+
+Each class is fitted on y, holds plain data, and says which loss and how many output nodes the task needs.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from glassnet.errors import DataError, GlassNetWarning, OptionError
+from glassnet.tables.frames import target_of
+
+__all__ = ["ClassTargets", "MultilabelTargets", "NumberTargets", "OneHotWarning", "class_targets"]
+
+
+class OneHotWarning(GlassNetWarning):
+    """A matrix of 0 and 1 whose rows all have one 1 was given as y: it trains a multilabel model."""
+
+
+def class_targets(y: Any) -> ClassTargets | MultilabelTargets:
+    """Fit the targets of a classifier: labels (n,), or a matrix of 0 and 1 for several labels a row.
+
+    Raises DataError for missing targets, one class only, or numbers that are no classes.
+    """
+    y = _checked(y)
+    if y.ndim == 2 and y.shape[1] > 1:
+        return MultilabelTargets.fit(y)
+    return ClassTargets.fit(y.reshape(-1))
+
+
+@dataclass(frozen=True)
+class ClassTargets:
+    """Classes that exclude each other. classes : (K,) sorted labels; the network sees their positions."""
+
+    classes: np.ndarray
+    kind = "classes"
+
+    @classmethod
+    def fit(cls, y: np.ndarray) -> ClassTargets:
+        """Find the classes."""
+        if y.dtype.kind == "f" and not np.all(y == np.floor(y)):
+            raise DataError(
+                "must hold classes, not continuous numbers",
+                argument="y",
+                value=float(y[y != np.floor(y)][0]),
+                remedy="For a number to predict: GlassNetRegressor.",
+            )
+        try:
+            classes = np.unique(y)
+        except TypeError:
+            kinds = sorted({type(value).__name__ for value in y.tolist()})
+            raise DataError(
+                "must hold labels of one kind", argument="y", value=kinds, remedy="Make them all text: y.astype(str)."
+            ) from None
+        if len(classes) < 2:
+            raise DataError(
+                "must hold at least 2 classes; there is one class only",
+                argument="y",
+                value=classes[:1].tolist(),
+                remedy="A classifier needs rows of each class it is to tell apart.",
+            )
+        return cls(classes)
+
+    @property
+    def default_loss(self) -> str:
+        """Two classes need one output node, more need a node each."""
+        return "binary_cross_entropy" if len(self.classes) == 2 else "cross_entropy"
+
+    def n_outputs(self, loss: str) -> int:
+        """Output nodes under that loss."""
+        return 1 if loss == "binary_cross_entropy" else len(self.classes)
+
+    def encode(self, y: Any) -> np.ndarray:
+        """Positions (n,) of the labels among the classes. Raises DataError for a label that is none of them."""
+        y = _checked(y).reshape(-1)
+        unknown = ~np.isin(y, self.classes)
+        if unknown.any():
+            raise DataError(
+                f"must hold the classes of training, {_listed(self.classes)}",
+                argument="y",
+                row=int(np.argmax(unknown)) + 1,
+                value=y[np.argmax(unknown)].item() if y.dtype.kind != "O" else y[np.argmax(unknown)],
+            )
+        return np.searchsorted(self.classes, y)
+
+    def probabilities(self, Y: np.ndarray) -> np.ndarray:
+        """(n, K) float64 from the network's outputs; rows have sum 1."""
+        Y = Y.astype(np.float64)
+        return np.hstack([1.0 - Y, Y]) if Y.shape[1] == 1 else Y / Y.sum(axis=1, keepdims=True)
+
+    def decode(self, Y: np.ndarray) -> np.ndarray:
+        """The most probable label of each row; the first of equals."""
+        return self.classes[self.probabilities(Y).argmax(axis=1)]
+
+    def data(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"kind": self.kind, "classes": self.classes.tolist(), "dtype": self.classes.dtype.str}
+
+
+@dataclass(frozen=True)
+class MultilabelTargets:
+    """Several labels, of which any number can be true for a row. n_labels : columns of the matrix of 0 and 1."""
+
+    n_labels: int
+    kind = "multilabel"
+
+    @classmethod
+    def fit(cls, y: np.ndarray) -> MultilabelTargets:
+        """Check the matrix, and warn when it looks like a one-hot encoding of classes."""
+        targets = cls(y.shape[1])
+        T = targets.encode(y)
+        if np.all(T.sum(axis=1) == 1):
+            warnings.warn(
+                "y is a matrix of 0 and 1 whose rows all sum to one: a multilabel model is trained, with a yes or no "
+                "for each column. If the columns are classes that exclude each other, pass T.argmax(axis=1) as y.",
+                OneHotWarning,
+                stacklevel=5,
+            )
+        return targets
+
+    @property
+    def classes(self) -> np.ndarray:
+        """The labels' positions."""
+        return np.arange(self.n_labels)
+
+    @property
+    def default_loss(self) -> str:
+        """A yes or no for each label."""
+        return "multilabel"
+
+    def n_outputs(self, loss: str) -> int:
+        """A node for each label."""
+        return self.n_labels
+
+    def encode(self, y: Any) -> np.ndarray:
+        """The matrix (n, L) of 0 and 1. Raises DataError for other values or another number of columns."""
+        y = _checked(y)
+        if y.ndim != 2 or y.shape[1] != self.n_labels:
+            raise DataError(f"must have {self.n_labels} columns, one for each label", argument="y", value=y.shape)
+        if y.dtype.kind not in "iufb" or not np.isin(y, (0, 1)).all():
+            raise DataError(
+                "must be labels (n,), or a matrix of 0 and 1 with a column for each label", argument="y", value=y.shape
+            )
+        return y.astype(np.int64)
+
+    def probabilities(self, Y: np.ndarray) -> np.ndarray:
+        """(n, L) float64, of each label on its own."""
+        return Y.astype(np.float64)
+
+    def decode(self, Y: np.ndarray) -> np.ndarray:
+        """1 where a label is more probable than not."""
+        return (Y > 0.5).astype(np.int64)
+
+    def data(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"kind": self.kind, "n_labels": self.n_labels}
+
+
+@dataclass(frozen=True)
+class NumberTargets:
+    """Numbers, scaled for training: T = (y - centre) / scale for each column.
+
+    flat : whether y had one dimension, so that predictions have one too.
+    """
+
+    centre: np.ndarray
+    scale: np.ndarray
+    flat: bool
+    kind = "numbers"
+    default_loss: str = field(default="squared_error", init=False)
+
+    @classmethod
+    def fit(cls, y: Any, scaling: str) -> NumberTargets:
+        """Find centre and scale: "standard" mean and standard deviation, "minmax" to [-1, 1], "robust" median and
+        quartiles, "none". A column that does not vary gets scale 1."""
+        flat = _checked(y).ndim == 1
+        Y = numbers(y)
+        with np.errstate(over="ignore", invalid="ignore"):
+            centre, scale = {
+                "none": lambda: (np.zeros(Y.shape[1]), np.ones(Y.shape[1])),
+                "standard": lambda: (Y.mean(axis=0), Y.std(axis=0)),
+                "minmax": lambda: ((Y.max(axis=0) + Y.min(axis=0)) / 2, (Y.max(axis=0) - Y.min(axis=0)) / 2),
+                "robust": lambda: (np.median(Y, axis=0), np.subtract(*np.quantile(Y, [0.75, 0.25], axis=0))),
+            }[scaling]()
+        if not np.isfinite(centre).all() or not np.isfinite(scale).all():
+            raise DataError("is too large to be scaled in float64", argument="y", value=float(np.abs(Y).max()))
+        return cls(centre, np.where(scale > 0, scale, 1.0), flat)
+
+    def n_outputs(self, loss: str) -> int:
+        """A node for each column of y."""
+        return len(self.centre)
+
+    def encode(self, y: Any) -> np.ndarray:
+        """Scaled targets (n, K). Raises DataError for another number of columns."""
+        Y = numbers(y)
+        if Y.shape[1] != len(self.centre):
+            raise DataError(f"must have {len(self.centre)} columns, as in training", argument="y", value=Y.shape)
+        return (Y - self.centre) / self.scale
+
+    def decode(self, Y: np.ndarray) -> np.ndarray:
+        """Predictions in the units of y, float64: (n,) or (n, K) as y was."""
+        Y = Y.astype(np.float64) * self.scale + self.centre
+        return Y[:, 0] if self.flat and Y.shape[1] == 1 else Y
+
+    def data(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"kind": self.kind, "centre": self.centre.tolist(), "scale": self.scale.tolist(), "flat": self.flat}
+
+
+def numbers(y: Any) -> np.ndarray:
+    """y as a matrix of float64. Raises DataError when it does not hold numbers."""
+    y = _checked(y)
+    if y.dtype.kind not in "iufb":
+        try:
+            y = y.astype(np.float64)
+        except (TypeError, ValueError):
+            raise DataError(
+                "must hold numbers",
+                argument="y",
+                value=y.reshape(-1)[0],
+                remedy="For classes to predict: GlassNetClassifier.",
+            ) from None
+    y = y.astype(np.float64)
+    return y[:, None] if y.ndim == 1 else y
+
+
+def targets_from(data: dict[str, Any]) -> ClassTargets | MultilabelTargets | NumberTargets:
+    """Make targets again from their plain data."""
+    kind = data["kind"]
+    if kind == "classes":
+        return ClassTargets(np.array(data["classes"], dtype=np.dtype(data["dtype"])))
+    if kind == "multilabel":
+        return MultilabelTargets(int(data["n_labels"]))
+    if kind == "numbers":
+        return NumberTargets(np.array(data["centre"], float), np.array(data["scale"], float), bool(data["flat"]))
+    raise OptionError("is no kind of target", argument="kind", value=kind)
+
+
+def _checked(y: Any) -> np.ndarray:
+    """y as an array without missing or infinite values."""
+    y = target_of(y)
+    if y.size == 0:
+        raise DataError("must not be empty", argument="y", value=y.shape)
+    if y.dtype.kind == "f":
+        bad = ~np.isfinite(y)
+    elif y.dtype.kind == "O":
+        bad = np.array([value is None or value != value for value in y.reshape(-1)]).reshape(y.shape)
+    else:
+        return y
+    if bad.any():
+        row = int(np.argwhere(bad)[0][0])
+        count = int(bad.any(axis=1).sum() if bad.ndim == 2 else bad.sum())
+        first = y[row] if y.ndim == 1 else y[row][bad[row]][0]
+        infinite = isinstance(first, float) and np.isinf(first)
+        raise DataError(
+            f"must not have {'infinite' if infinite else 'missing'} values, and has {count}, the first",
+            argument="target",
+            row=row + 1,
+            value=first,
+            remedy="Drop those rows: a row without a target can teach nothing.",
+        )
+    return y
+
+
+def _listed(classes: np.ndarray) -> str:
+    names = [repr(value) for value in classes[:6].tolist()]
+    return ", ".join(names) + (", …" if len(classes) > 6 else "")

@@ -1,0 +1,249 @@
+"""Delimited text (CSV and its relatives): bytes → data frame.
+
+Polars does the parsing; this module decides what Polars must be told (character set, delimiter, decimal comma,
+padding) and finds the row to blame when a file is ragged.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import warnings
+import zlib
+from collections import Counter
+from typing import Any
+
+import polars as pl
+
+from glassnet.errors import ColumnError, DataError, GlassNetWarning
+
+__all__ = ["MISSING_WORDS", "CharacterSetWarning", "decode", "delimiter_of", "parse_delimited", "unpack"]
+
+MISSING_WORDS = ("NA", "N/A", "NaN", "nan", "null", "NULL", "?")
+DELIMITERS = (",", ";", "\t", "|", " ")  # in order of preference
+SAMPLE_BYTES = 65_536
+SAMPLE_RECORDS = 50
+MARKS = (  # byte order marks; UTF-32 is not written by anything that writes tables
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+
+
+class CharacterSetWarning(GlassNetWarning):
+    """A text file is not UTF-8; an older character set was assumed."""
+
+
+def parse_delimited(data: bytes, name: str) -> pl.DataFrame:
+    """Parse the bytes of a delimited text file whose first line is the header.
+
+    data : the bytes, plain or gzip.   name : what error messages call the source.
+    The delimiter is one of , ; tab | or space, found from the first lines. A missing value is an empty cell or one of
+    NA, N/A, NaN, nan, null, NULL, ? (not None, which may be a level). Types are inferred from the whole file; ISO and
+    day-first dates become dates. Spaces around cells are not part of them; blank lines are no rows.
+
+    Raises DataError (empty, no rows, not text, ragged rows) and ColumnError (duplicate names).
+    """
+    text = decode(unpack(data, name), name).strip("\r\n")
+    if "\n" not in text:
+        text = text.replace("\r", "\n")  # classic Mac line ends
+    if not text.strip():
+        raise DataError("is empty", file=name, remedy="Give a file with a header line and at least one row.")
+    sample = _complete_lines(text)
+    delimiter = delimiter_of(sample)
+    records = _first_records(sample, delimiter)
+    _check_header([cell.strip(" ") for cell in records[0]], name)
+    if len(records) < 2:
+        raise DataError(
+            "has a header but no rows", file=name, remedy="Add at least one line of values below the header."
+        )
+    options: dict[str, Any] = {"separator": delimiter, "decimal_comma": _decimal_comma(records[1:], delimiter)}
+    if delimiter != " " and any(cell != cell.strip(" ") for record in records for cell in record):
+        text = _without_padding(text, options, name)
+        options = {}
+    frame = _parse(text, options, name)
+    if frame.height == 0:
+        raise DataError(
+            "has a header but no rows", file=name, remedy="Add at least one line of values below the header."
+        )
+    return _without_blank_or_short_rows(frame, text, options.get("separator", ","), name)
+
+
+def unpack(data: bytes, name: str) -> bytes:
+    """Decompress gzip bytes; others are returned as they are."""
+    if not data.startswith(b"\x1f\x8b"):
+        return data
+    try:
+        return gzip.decompress(data)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(
+            f"is not a complete gzip file ({_line(error)})", file=name, remedy="Compress or download it again."
+        ) from error
+
+
+def decode(data: bytes, name: str) -> str:
+    """Bytes → text: by byte order mark, else UTF-8, else Windows-1252 (a superset of Latin-1) with a warning."""
+    charset = next((charset for mark, charset in MARKS if data.startswith(mark)), "utf-8")
+    try:
+        text = data.decode(charset)
+    except UnicodeDecodeError:
+        text = data.decode("cp1252" if _is_cp1252(data) else "latin-1")
+        if "\x00" not in text:
+            warnings.warn(
+                CharacterSetWarning(f"{name} is not UTF-8; read as Windows-1252. Save it as UTF-8 to silence this."),
+                stacklevel=2,
+            )
+    if "\x00" in text[:SAMPLE_BYTES]:
+        raise DataError(
+            "is not a text file (it holds zero bytes)", file=name, remedy="Check the file's format and suffix."
+        )
+    return text
+
+
+def _is_cp1252(data: bytes) -> bool:
+    return not data.translate(None, bytes(set(range(256)) - {0x81, 0x8D, 0x8F, 0x90, 0x9D}))
+
+
+def delimiter_of(sample: str) -> str:
+    """The delimiter of the lines in `sample`: the one that cuts the most of them into as many cells as the header.
+
+    Quotes are respected. A delimiter that does not occur in the header is out; ties go to the one that makes more
+    cells, then to the order , ; tab | space. A space counts only where every line agrees and holds a number, since
+    text is full of spaces.
+    """
+    best, best_score = ",", (0.0, 1)
+    for delimiter in DELIMITERS:
+        records = _first_records(sample, delimiter)
+        widths = [len(record) for record in records]
+        if widths[0] < 2:
+            continue
+        agree = sum(width == widths[0] for width in widths) / len(widths)
+        if delimiter == " " and (agree < 1 or not all(any(map(_is_number, record)) for record in records[1:])):
+            continue
+        if (agree, widths[0]) > best_score:
+            best, best_score = delimiter, (agree, widths[0])
+    return best
+
+
+def _is_number(cell: str) -> bool:
+    return re.fullmatch(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?", cell) is not None
+
+
+def _complete_lines(text: str) -> str:
+    """The start of `text`, cut at a line end so that no cell of the sample is cut in two."""
+    if len(text) <= SAMPLE_BYTES:
+        return text
+    end = text.rfind("\n", 0, SAMPLE_BYTES)
+    return text[: end if end > 0 else SAMPLE_BYTES]
+
+
+def _first_records(sample: str, delimiter: str) -> list[list[str]]:
+    """Up to SAMPLE_RECORDS records, blank lines left out; never empty (the caller has seen some text)."""
+    reader = csv.reader(io.StringIO(sample, newline=""), delimiter=delimiter)
+    records: list[list[str]] = []
+    try:
+        for record in reader:
+            if record:
+                records.append(record)
+            if len(records) == SAMPLE_RECORDS:
+                break
+    except csv.Error:  # a cell beyond the module's limit; what came before it is enough to decide
+        pass
+    return records or [[sample.split("\n", 1)[0]]]
+
+
+def _check_header(names: list[str], name: str) -> None:
+    for column, count in Counter(names).items():
+        if count > 1:
+            raise ColumnError(
+                f"occurs {count} times in the header",
+                file=name,
+                column=column,
+                remedy="Give every column a name of its own.",
+            )
+    if all(map(_is_number, names)) and any(not cell.isdigit() for cell in names):
+        raise DataError(
+            "starts with a row of numbers where column names were expected",
+            file=name,
+            value=names[0],
+            remedy="Put a header line with the column names first.",
+        )
+
+
+def _decimal_comma(records: list[list[str]], delimiter: str) -> bool:
+    """Whether numbers are written 1,5: some cells look so, none has a decimal point, the delimiter is no comma."""
+    if delimiter == ",":
+        return False
+    cells = [cell.strip() for record in records for cell in record]
+    with_comma = any(re.fullmatch(r"[+-]?\d+,\d+", cell) for cell in cells)
+    return with_comma and not any(re.fullmatch(r"[+-]?\d+\.\d+", cell) for cell in cells)
+
+
+def _without_padding(text: str, options: dict[str, Any], name: str) -> str:
+    """The same table with the spaces around its cells removed, as plain comma-separated text with decimal points."""
+    frame = _parse(text, {"separator": options["separator"], "infer_schema": False, "null_values": None}, name)
+    frame = _without_blank_or_short_rows(frame, text, options["separator"], name)
+    frame = frame.rename(lambda column: column.strip(" ")).with_columns(pl.all().str.strip_chars(" "))
+    if options["decimal_comma"]:
+        frame = frame.with_columns(pl.all().str.replace(r"^([+-]?\d+),(\d+)$", "$1.$2"))
+    return frame.write_csv()
+
+
+def _parse(text: str, options: dict[str, Any], name: str) -> pl.DataFrame:
+    settings: dict[str, Any] = {
+        "infer_schema_length": None,
+        "try_parse_dates": True,
+        "null_values": list(MISSING_WORDS),
+        **options,
+    }
+    if settings.get("infer_schema") is False:
+        settings["try_parse_dates"] = False
+    try:
+        return pl.read_csv(text.encode(), **settings)
+    except pl.exceptions.PolarsError as error:
+        _check_widths(text, settings.get("separator", ","), name)
+        raise DataError(
+            f"cannot be read as a table ({_line(error)})", file=name, remedy="Check its quotes and delimiters."
+        ) from error
+
+
+def _widths(text: str, delimiter: str) -> list[int] | None:
+    """Cells of each record, 0 for a blank line, header included; None where quotes leave it undecided."""
+    try:
+        return [len(record) for record in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)]
+    except csv.Error:
+        return None
+
+
+def _check_widths(text: str, delimiter: str, name: str) -> list[int] | None:
+    """Raise DataError for the first row with more or fewer cells than the header; return the widths."""
+    widths = _widths(text, delimiter)
+    row = 0
+    for width in (widths or [])[1:]:
+        row += width > 0
+        if width not in (0, widths[0]):  # type: ignore[index]  # no widths, no loop
+            raise DataError(
+                f"must have {widths[0]} cells, as the header",  # type: ignore[index]
+                file=name,
+                row=row,
+                value=width,
+                remedy="Quote cells that contain the delimiter, or repair the line.",
+            )
+    return widths
+
+
+def _without_blank_or_short_rows(frame: pl.DataFrame, text: str, delimiter: str, name: str) -> pl.DataFrame:
+    """Polars fills short rows with nulls, and makes rows of blank lines: look for both where a last cell is null."""
+    if not frame[:, -1].null_count():
+        return frame
+    widths = _check_widths(text, delimiter, name)
+    if widths is None or len(widths) != frame.height + 1 or 0 not in widths:
+        return frame
+    return frame.filter(pl.Series(widths[1:]) > 0)
+
+
+def _line(error: Exception) -> str:
+    """The first line of another library's message."""
+    return (str(error) or type(error).__name__).strip().split("\n")[0].rstrip(".")

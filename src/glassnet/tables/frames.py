@@ -1,0 +1,255 @@
+"""Any table a caller may hold → `Table`, names and plain NumPy columns; and targets likewise."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from glassnet.errors import ColumnError, DataError, nearest
+from glassnet.tables.families import family_of_array, family_of_series, family_of_values, is_missing
+
+__all__ = ["Table", "listed", "split_target", "table_of", "target_of"]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table as NumPy columns.
+
+    names : one a column; "x0", "x1", … where the source has none, and then `named` is False.
+    columns : 1-D arrays of equal length, each float64, datetime64[us] or object (str or None), see `families`.
+    """
+
+    names: list[str]
+    columns: list[np.ndarray]
+    named: bool
+
+    @property
+    def n_rows(self) -> int:
+        """Number of rows."""
+        return len(self.columns[0])
+
+    def take(self, rows: Any) -> Table:
+        """The table of the given rows (indices, mask or slice), in that order."""
+        return Table(self.names, [column[rows] for column in self.columns], self.named)
+
+
+def table_of(X: Any) -> Table:
+    """Any table → `Table`.
+
+    X : pandas, polars or Arrow table (all that narwhals knows), 2-D NumPy array (numbers, or objects), dict of
+        columns, list of rows, or anything with `__array__`. NaN and null both mean missing. A 2-D Boolean array is
+        numbers 0 and 1.
+
+    Raises DataError for other shapes (with scikit-learn's hint to reshape), no rows, no columns, sparse, complex or
+    nested data; ColumnError for repeated names.
+    """
+    if isinstance(X, Table):
+        return X
+    if X is None:
+        raise DataError("must be a table", argument="X", value=None)
+    if hasattr(X, "nnz") and hasattr(X, "toarray"):
+        raise DataError("must be dense: sparse data is not supported", argument="X", remedy="Use X.toarray().")
+    if isinstance(X, dict):
+        return _table_of_dict(X)
+    frame = _frame_of(X)
+    return _table_of_array(_array_of(X)) if frame is None else _table_of_frame(frame)
+
+
+def _frame_of(X: Any) -> nw.DataFrame[Any] | None:
+    """A narwhals frame around X, or None where X is no data frame."""
+    if hasattr(X, "__arrow_c_stream__") and hasattr(X, "num_columns") and not hasattr(X, "to_batches"):
+        import polars
+
+        X = polars.DataFrame(X)  # an Arrow record batch
+    try:
+        frame = nw.from_native(X, eager_only=True, pass_through=True)
+        return frame if isinstance(frame, nw.DataFrame) else None
+    except nw.exceptions.DuplicateError:
+        _require_unique(list(X.column_names if hasattr(X, "column_names") else X.columns))
+        raise
+
+
+def _require_unique(names: Sequence[Any]) -> None:
+    for name, count in Counter(names).items():
+        if count > 1:
+            raise ColumnError(f"occurs {count} times", column=name, remedy="Give every column a name of its own.")
+
+
+def _table_of_frame(frame: nw.DataFrame[Any]) -> Table:
+    names: list[Any] = list(frame.columns)
+    texts = sum(isinstance(name, str) for name in names)
+    if 0 < texts < len(names):
+        odd = next(name for name in names if not isinstance(name, str))
+        raise ColumnError("must have names that are all strings", argument="X", value=odd, remedy="Use str(name).")
+    _require_size(frame.shape)
+    labels = names if texts else _numbered(len(names))
+    return Table(labels, [family_of_series(series) for series in frame.iter_columns()], named=texts > 0)
+
+
+def _table_of_dict(X: dict[Any, Any]) -> Table:
+    columns = [_column_of(values, name) for name, values in X.items()]
+    lengths = [len(column) for column in columns]
+    for name, length in zip(X, lengths, strict=True):
+        if length != lengths[0]:
+            raise DataError(f"must have {lengths[0]} values, as the first column", column=name, value=length)
+    _require_size((lengths[0] if lengths else 0, len(columns)))
+    return Table([str(name) for name in X], columns, named=True)
+
+
+def _column_of(values: Any, name: Any) -> np.ndarray:
+    series = nw.from_native(values, series_only=True, pass_through=True)
+    if isinstance(series, nw.Series):
+        return family_of_series(series)
+    if hasattr(values, "__array__"):
+        array = np.asarray(values)
+        if array.ndim == 1:
+            return family_of_array(array, name)
+    elif isinstance(values, Sequence) and not isinstance(values, str):
+        return family_of_values(list(values), name)
+    raise DataError("must be a one-dimensional column of values", column=name, value=values)
+
+
+def _array_of(X: Any) -> np.ndarray:
+    if isinstance(X, np.ma.MaskedArray):
+        return np.where(np.ma.getmaskarray(X), np.array(None), X.data.astype(object))
+    if hasattr(X, "__array__"):
+        return np.asarray(X)
+    if not isinstance(X, Sequence) or isinstance(X, str | bytes):
+        raise DataError(
+            "must be a data frame, a 2-D array, a dict of columns or a list of rows",
+            argument="X",
+            value=type(X).__name__,
+            remedy="A lazy frame needs collect() first." if hasattr(X, "collect") else None,
+        )
+    return _array_of_rows(X)
+
+
+def _array_of_rows(rows: Sequence[Any]) -> np.ndarray:
+    """Lists of numbers become a numeric array; with texts among them an object array, so that 1.5 stays a number."""
+    try:
+        array = np.asarray(rows)
+        with_booleans = array.ndim == 2 and any(isinstance(value, bool | np.bool_) for value in list(rows[0]))
+        return array if array.dtype.kind in "biufc" and not with_booleans else np.array(rows, dtype=object)
+    except ValueError:
+        widths = [len(row) if hasattr(row, "__len__") else 0 for row in rows]
+        row = next((i for i, width in enumerate(widths, 1) if width != widths[0]), 1)
+        raise DataError(
+            f"must have {widths[0]} values, as the first row", argument="X", row=row, value=widths[row - 1]
+        ) from None
+
+
+def _table_of_array(array: np.ndarray) -> Table:
+    if array.ndim != 2:
+        shown = " ".join(np.array2string(array, threshold=6, edgeitems=2).split())
+        raise DataError(
+            f"Expected 2D array, got {'scalar' if array.ndim == 0 else f'{array.ndim}D'} array instead: array={shown}",
+            remedy="Reshape your data either using array.reshape(-1, 1) if your data has a single feature "
+            "or array.reshape(1, -1) if it contains a single sample.",
+        )
+    _require_size(array.shape)
+    names = _numbered(array.shape[1])
+    if array.dtype.kind in "biuf":
+        array = array.astype(np.float64, order="F", copy=False)  # one pass, columns side by side in memory
+    return Table(names, [family_of_array(array[:, j], name) for j, name in enumerate(names)], named=False)
+
+
+def _numbered(count: int) -> list[str]:
+    return [f"x{j}" for j in range(count)]
+
+
+def _require_size(shape: tuple[int, ...]) -> None:
+    for count, noun in ((shape[1], "feature"), (shape[0], "sample")):
+        if count == 0:
+            raise DataError(f"Found array with 0 {noun}(s) (shape={shape}) while a minimum of 1 is required.")
+
+
+def target_of(y: Any) -> np.ndarray:
+    """A target as a NumPy array.
+
+    y : Series, 1-D or 2-D array, list, or data frame. A frame of one column becomes 1-D; other 2-D targets stay 2-D.
+    Whole numbers stay whole, texts and categories become object arrays of their values, missing is NaN, NaT or None.
+
+    Raises DataError where there is no target or it is not one or two-dimensional.
+    """
+    if y is None:
+        raise DataError("This estimator requires y to be passed, but the target y is None")
+    wrapped = nw.from_native(y, allow_series=True, eager_only=True, pass_through=True)
+    if isinstance(wrapped, nw.DataFrame):
+        columns = [_target_of_series(wrapped.get_column(name)) for name in wrapped.columns]
+        return columns[0] if len(columns) == 1 else np.stack(columns, axis=-1)
+    if isinstance(wrapped, nw.Series):
+        return _target_of_series(wrapped)
+    array = np.asarray(y) if hasattr(y, "__array__") else _target_of_list(y)
+    if array.ndim not in (1, 2):
+        shown = " ".join(np.array2string(array, threshold=6, edgeitems=2).split())
+        raise DataError("y should be a 1d array", value=f"{array.ndim} dimensions, {shown}")
+    return _tightened(array) if array.dtype == object else array
+
+
+def _target_of_list(y: Any) -> np.ndarray:
+    """Like np.asarray, but None and numbers among texts stay what they are."""
+    if not hasattr(y, "__iter__") or isinstance(y, str | bytes):
+        return np.asarray(y)
+    rows = list(y)
+    array = np.asarray(rows)
+    if array.dtype.kind == "U" and array.ndim == 1 and not all(isinstance(value, str) for value in rows):
+        return np.array(rows, dtype=object)
+    return array
+
+
+def _target_of_series(series: nw.Series[Any]) -> np.ndarray:
+    dtype = series.dtype
+    if dtype.is_numeric() and (isinstance(dtype, nw.Decimal) or series.null_count()):
+        return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
+    if dtype.is_numeric() or (isinstance(dtype, nw.Boolean) and not series.null_count()):
+        return np.asarray(series.to_numpy())
+    if isinstance(dtype, nw.Datetime | nw.Date | nw.Duration):
+        return np.asarray(series.to_numpy())
+    values = series.to_list()
+    array = np.empty(len(values), dtype=object)
+    array[:] = [None if is_missing(value) else value for value in values]
+    return _tightened(array)
+
+
+def _tightened(array: np.ndarray) -> np.ndarray:
+    """An object array of numbers as an array of numbers, so that labels 0 and 1 are recognised as such."""
+    values = array.ravel().tolist()
+    present = {type(value) for value in values if not is_missing(value)}
+    if not present or not all(issubclass(kind, int | float | np.number | np.bool_) for kind in present):
+        return array
+    if any(is_missing(value) for value in values):
+        if present <= {bool, np.bool_}:
+            return array
+        values = [np.nan if is_missing(value) else value for value in values]
+    return np.array(values).reshape(array.shape)
+
+
+def split_target(frame: Any, target: str | Sequence[str]) -> tuple[Any, np.ndarray]:
+    """Split a data frame into its features, a frame of the same library, and its target, a NumPy array.
+
+    target : name of the target column, or a list of names for several targets (then y is 2-D).
+    Raises ColumnError, naming the nearest column, where a target is not in the table or nothing else is.
+    """
+    wrapped = nw.from_native(frame, eager_only=True)
+    targets = [target] if isinstance(target, str) else list(target)
+    for name in targets:
+        if name not in wrapped.columns:
+            guess = nearest(name, wrapped.columns)
+            remedy = f"Did you mean {guess!r}?" if guess else f"Its columns are {listed(wrapped.columns)}."
+            raise ColumnError("is not in the table", argument="target", column=name, remedy=remedy)
+    features = wrapped.drop(*targets)
+    if not features.columns:
+        raise ColumnError("is the only column", column=targets[0], remedy="Add columns to predict it from.")
+    y = target_of(wrapped.select(*targets).to_native())
+    return features.to_native(), y[:, None] if not isinstance(target, str) and y.ndim == 1 else y
+
+
+def listed(names: Sequence[Any], limit: int = 10) -> str:
+    """Names for a message: 'a', 'b' and 3 more."""
+    shown = ", ".join(repr(name) for name in names[:limit])
+    return shown if len(names) <= limit else f"{shown} and {len(names) - limit} more"

@@ -1,0 +1,65 @@
+"""L-BFGS through SciPy: for small data, where all rows fit in one step and curvature pays."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from glassnet.training.backend import ReferenceBackend, Rows
+from glassnet.training.options import TrainingOptions
+from glassnet.training.progress import Progress
+from glassnet.training.watch import Outcome, Watch
+
+__all__ = ["train_lbfgs"]
+
+
+def train_lbfgs(
+    backend: ReferenceBackend,
+    options: TrainingOptions,
+    validation: Rows | None = None,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Minimise the backend's loss over all training rows; an iteration counts as an epoch, see `loop.train`.
+
+    Rates and schedules are not used: a line search finds the length of each step. Weights are float64 on the way.
+    Source: Liu and Nocedal (1989), as scipy.optimize.minimize(method="L-BFGS-B") has it.
+    """
+    from scipy.optimize import minimize
+
+    with Watch(options, backend, progress or Progress(), validation) as watch:
+        seen = math.nan  # the last loss, which SciPy does not hand to its callback
+
+        def loss_and_gradient(params: np.ndarray) -> tuple[float, np.ndarray]:
+            nonlocal seen
+            seen, G = backend.loss_and_gradient(params.astype(backend.network.dtype))
+            return float(seen), G.astype(np.float64)
+
+        def after_iteration(params: np.ndarray) -> None:
+            epoch = len(watch.history) + 1
+            watch.check_time()
+            if epoch % options.validation_every.n == 0 or watch.reason:
+                watch.validate(epoch, epoch, params)
+            watch.end_epoch(epoch, epoch, float(seen), None, params)
+            if watch.reason:
+                raise StopIteration
+
+        start = backend.start()["params"].astype(np.float64)
+        minimize(
+            loss_and_gradient,
+            start,
+            jac=True,
+            method="L-BFGS-B",
+            callback=after_iteration,
+            options={"maxiter": options.max_epochs, "maxfun": 20 * options.max_epochs, "gtol": 1e-6, "ftol": 1e-9},
+        )
+        finish(watch, options, backend, start, seen)
+    return watch.outcome()
+
+
+def finish(watch: Watch, options: TrainingOptions, backend: ReferenceBackend, start: np.ndarray, seen: float) -> None:
+    """Say why the search ended; a start that is already a minimum counts as one epoch."""
+    if not watch.history and watch.reason is None:
+        watch.validate(1, 1, start)
+        watch.end_epoch(1, 1, float(seen), None, start)
+    watch.stop("max_epochs" if len(watch.history) >= options.max_epochs else "converged")

@@ -1,0 +1,152 @@
+"""What is kept in sight while a network trains: history, best weights, and the reasons to stop."""
+
+from __future__ import annotations
+
+import math
+import signal
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from glassnet.errors import TrainingDiverged
+from glassnet.training.backend import ReferenceBackend, Rows
+from glassnet.training.history import epoch_row
+from glassnet.training.options import TrainingOptions
+from glassnet.training.progress import Progress
+
+__all__ = ["Best", "Outcome", "Watch"]
+
+
+@dataclass
+class Best:
+    """The best weights so far: those with the lowest loss, its epoch, and the step of that validation."""
+
+    loss: float = math.inf
+    epoch: int = 0
+    step: int = 0
+    params: np.ndarray | None = None
+
+    def offer(self, loss: float, epoch: int, step: int, params: np.ndarray, tolerance: float = 0.0) -> None:
+        """Keep a copy of `params` if `loss` is lower than the best by more than `tolerance`."""
+        if loss < self.loss - tolerance or (self.params is None and math.isfinite(loss)):
+            self.loss, self.epoch, self.step, self.params = loss, epoch, step, params.copy()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training came to.
+
+    params : the weights to use.   history : one row an epoch.
+    best_epoch : the epoch, counted from 1, whose weights these are.
+    reason : "max_epochs", "early stopping", "time limit", "callback", "interrupted", "converged" or "diverged".
+    diverged_loss : the loss that was not finite, if one was.
+    """
+
+    params: np.ndarray
+    history: list[dict[str, Any]]
+    best_epoch: int
+    reason: str
+    diverged_loss: float | None = None
+
+
+@dataclass
+class Watch:
+    """Sees every epoch and validation of one training, and says when to stop (`reason` is then set).
+
+    Used as a context, so that Ctrl-C is caught: the first one asks training to stop after the steps under way and
+    keeps the best weights, a second one interrupts as usual. Only the main thread can catch it.
+    """
+
+    options: TrainingOptions
+    backend: ReferenceBackend
+    progress: Progress
+    validation: Rows | None = None
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best: Best = field(default_factory=Best)
+    reason: str | None = None
+    diverged_loss: float | None = None
+    measured: dict[str, float] = field(default_factory=dict)  # by the last validation
+    started: float = field(default_factory=time.monotonic)
+
+    def __enter__(self) -> Watch:
+        self._handler: Any = None
+        if threading.current_thread() is threading.main_thread():
+            self._handler = signal.signal(signal.SIGINT, self._interrupted)
+        self.progress.start(self.options.max_epochs)
+        return self
+
+    def __exit__(self, *exception: Any) -> None:
+        if self._handler is not None:
+            signal.signal(signal.SIGINT, self._handler)
+        self.progress.finish(self._summary())
+
+    def _interrupted(self, number: int, frame: Any) -> None:
+        self.reason = "interrupted"
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def _summary(self) -> str:
+        n = len(self.history)
+        kept = f"; weights of epoch {self.best.epoch} kept" if self.best.epoch and self.best.epoch != n else ""
+        return f"stopped after {n} epoch{'s' * (n != 1)} ({self.reason or 'error'}){kept}"
+
+    @property
+    def seconds(self) -> float:
+        """Since training began."""
+        return time.monotonic() - self.started
+
+    def losses(self) -> list[float]:
+        """Loss of each epoch so far: of validation where there is one."""
+        return [row.get("validation_loss", row["loss"]) for row in self.history]
+
+    def validate(self, epoch: int, step: int, params: np.ndarray) -> None:
+        """Measure the validation rows, keep the weights if they are the best, and stop if patience has run out."""
+        if self.validation is None:
+            return
+        loss, Y = self.backend.evaluate(params, self.validation)
+        T, weights = self.validation.T, self.validation.weights
+        self.measured = {"validation_loss": loss}
+        self.measured |= {f"validation_{name}": f(T, Y, weights) for name, f in self.options.metrics.items()}
+        self.best.offer(loss, epoch, step, params, self.options.tolerance)
+        patience = self.options.patience
+        waited = (step - self.best.step) / self.backend.steps_per_epoch
+        if patience is not None and waited >= patience:
+            self.stop("early stopping")
+
+    def end_epoch(self, epoch: int, step: int, loss: float, learning_rate: float | None, params: np.ndarray) -> None:
+        """Write the epoch's row, show it, and ask the callbacks."""
+        if not math.isfinite(loss):
+            self.diverged_loss = loss
+            self.stop("diverged")
+            return
+        row = epoch_row(epoch, step, loss, self.measured, learning_rate, self.seconds)
+        self.history.append(row)
+        self.progress.update(row)
+        if self.validation is None or self.best.params is None:
+            # No validation yet, or none at all: the last weights are the ones to use, and to fall back on.
+            self.best = Best(math.inf, epoch, step, params.copy())
+        for callback in self.options.callbacks:
+            if callback(row):
+                self.stop("callback")
+
+    def stop(self, reason: str) -> None:
+        """Set the reason, unless there is one already."""
+        self.reason = self.reason or reason
+
+    def check_time(self) -> None:
+        """Stop when the time limit has passed."""
+        if self.options.time_limit is not None and self.seconds >= self.options.time_limit:
+            self.stop("time limit")
+
+    def outcome(self) -> Outcome:
+        """The best weights and all the rest. Raises TrainingDiverged when no epoch left weights to use."""
+        if self.best.params is None:
+            rate = self.options.learning_rate
+            raise TrainingDiverged(
+                f"training diverged in epoch {len(self.history) + 1} at learning rate {rate:g}: "
+                f"the loss became {self.diverged_loss}",
+                remedy=f"Try a lower learning_rate, such as {rate / 10:g}, clip_norm=1, or scaled inputs.",
+            )
+        return Outcome(self.best.params, self.history, self.best.epoch, self.reason or "max_epochs", self.diverged_loss)

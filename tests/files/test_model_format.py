@@ -1,0 +1,477 @@
+import contextlib
+import enum
+import gzip
+import io
+import json
+import os
+import pickle
+import struct
+import zipfile
+
+import numpy as np
+import pytest
+import safetensors.numpy
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from glassnet.errors import ModelFileError
+from glassnet.files.model_format import read_header, read_model, write_model
+
+HEADER = {"written_by": "0.1.0", "layers": [{"kind": "dense", "width": 5}], "classes": ["a", "b"], "rate": 0.1}
+ARRAYS = {"params": np.arange(5, dtype=np.float32), "codes": np.array([[1, 2], [3, 4]], dtype=np.int64)}
+
+TYPES = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"]
+names = st.text(st.characters(exclude_categories=["Cs"]), max_size=8).filter(lambda name: name != "__metadata__")
+arrays = st.dictionaries(
+    names,
+    st.sampled_from(TYPES).flatmap(
+        lambda dtype: hnp.arrays(dtype, hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4))
+    ),
+    max_size=4,
+)
+plain = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=10,
+)
+OURS = ("format", "format_version", "written_by")
+headers = st.dictionaries(st.text(max_size=5).filter(lambda key: key not in OURS), plain, max_size=4)
+
+
+@pytest.fixture
+def model(tmp_path):
+    path = tmp_path / "model.glassnet"
+    write_model(path, HEADER, ARRAYS)
+    return path
+
+
+def complaint(path, read=read_model):
+    """The message of the ModelFileError that reading raises, without the path it begins with."""
+    with pytest.raises(ModelFileError) as raised:
+        read(path)
+    assert raised.value.file == str(path)
+    message = str(raised.value)
+    assert message.startswith(f"{path}: ")
+    return message.removeprefix(f"{path}: ")
+
+
+def a_file(path, header=HEADER, **table):
+    """A safetensors file written by hand, so that anything in it can be wrong."""
+    text = header if isinstance(header, str) else json.dumps({"format": "glassnet", "format_version": 1} | header)
+    content = json.dumps({"__metadata__": {"glassnet": text}} | table).encode()
+    path.write_bytes(struct.pack("<Q", len(content)) + content)
+    return path
+
+
+# What is written comes back
+
+
+@settings(max_examples=150, deadline=None)
+@given(header=headers, arrays=arrays)
+def test_header_and_arrays_come_back_as_they_were(tmp_path_factory, header, arrays):
+    path = tmp_path_factory.getbasetemp() / "round.glassnet"
+    write_model(path, header | {"written_by": "1.2.3"}, arrays)
+    got_header, got_arrays = read_model(path)
+    assert got_header == {"format": "glassnet", "format_version": 1, "written_by": "1.2.3"} | header
+    assert read_header(path) == got_header
+    assert list(got_arrays) == sorted(arrays)
+    for name, array in arrays.items():
+        got = got_arrays[name]
+        assert got.dtype == array.dtype
+        assert got.shape == array.shape
+        assert got.tobytes() == array.tobytes()  # bits: NaN included
+        assert got.flags.c_contiguous
+        assert got.flags.writeable
+
+
+def test_the_header_keeps_the_order_of_dicts_and_turns_tuples_into_lists(tmp_path):
+    columns = {"zebra": 1, "apple": 2, "mango": (3, 4)}
+    write_model(tmp_path / "m", HEADER | {"columns": columns}, {})
+    read = read_header(tmp_path / "m")
+    assert list(read)[:3] == ["format", "format_version", "written_by"]
+    assert list(read["columns"].items()) == [("zebra", 1), ("apple", 2), ("mango", [3, 4])]
+
+
+def test_arrays_of_any_memory_order_and_endianness_come_back_with_their_values(tmp_path):
+    base = np.arange(12.0).reshape(3, 4)
+    given = {"fortran": np.asfortranarray(base), "strided": base[::2, ::-1], "big": base.astype(">f8")}
+    write_model(tmp_path / "m", HEADER, given)
+    _, got = read_model(tmp_path / "m")
+    for name, array in given.items():
+        np.testing.assert_array_equal(got[name], array)
+        assert got[name].dtype == np.float64
+        assert got[name].flags.c_contiguous
+
+
+def test_a_changed_array_does_not_change_the_file_it_was_read_from(model):
+    _, first = read_model(model)
+    first["params"][:] = -1
+    np.testing.assert_array_equal(read_model(model)[1]["params"], [0, 1, 2, 3, 4])
+
+
+def test_a_header_that_was_read_can_be_written_again(model, tmp_path):
+    header, arrays = read_model(model)
+    write_model(tmp_path / "again", header, arrays)
+    assert (tmp_path / "again").read_bytes() == model.read_bytes()
+
+
+@settings(max_examples=50, deadline=None)
+@given(header=headers, arrays=arrays)
+def test_the_same_content_gives_the_same_bytes(tmp_path_factory, header, arrays):
+    first, second = (tmp_path_factory.getbasetemp() / name for name in ("first", "second"))
+    write_model(first, header | {"written_by": "1"}, arrays)
+    write_model(second, header | {"written_by": "1"}, dict(reversed(arrays.items())))
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_file_is_a_safetensors_file_that_others_can_read(model):
+    with safetensors.safe_open(model, framework="numpy") as file:
+        assert list(file.metadata()) == ["glassnet"]
+        assert json.loads(file.metadata()["glassnet"])["classes"] == ["a", "b"]
+        np.testing.assert_array_equal(file.get_tensor("codes"), [[1, 2], [3, 4]])
+
+
+def test_reading_the_header_alone_does_not_read_the_arrays(tmp_path, monkeypatch):
+    write_model(tmp_path / "m", HEADER, {"large": np.zeros(10**6)})
+
+    def refuse(*arguments):
+        raise AssertionError("the arrays were read")
+
+    monkeypatch.setattr(safetensors.numpy, "load", refuse)
+    assert read_header(tmp_path / "m")["classes"] == ["a", "b"]
+
+
+# What cannot be written
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ({"a": [0, float("nan")]}, "header['x']['a'][1] must be a finite number, got nan. Write None instead."),
+        (float("-inf"), "header['x'] must be a finite number, got -inf. Write None instead."),
+        ({1: "a"}, "header['x'] must have keys that are text, got 1"),
+        (
+            [np.int64(3)],
+            "header['x'][0] must be a dict, list, text, number, True, False or None, got np.int64(3). int64 has no "
+            "place in JSON: convert it with .tolist(), or store it among the arrays.",
+        ),
+        (
+            {"c": Colour.RED},
+            "header['x']['c'] must be a dict, list, text, number, True, False or None, got <Colour.RED: 1>. Colour "
+            "has no place in JSON: convert it first.",
+        ),
+    ],
+    ids=["nan", "infinity", "key", "numpy", "enum"],
+)
+def test_a_value_that_json_cannot_hold_is_named_with_its_place(tmp_path, value, message):
+    with pytest.raises(ModelFileError) as raised:
+        write_model(tmp_path / "m", HEADER | {"x": value}, {})
+    assert str(raised.value) == message
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_header_that_holds_itself_is_refused(tmp_path):
+    endless: list = []
+    endless.append(endless)
+    with pytest.raises(ModelFileError, match=r"^header\['x'\](\[0\])+ is nested more than 64 levels deep$"):
+        write_model(tmp_path / "m", HEADER | {"x": endless}, {})
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ({}, "header['written_by'] must be the version that writes the file, as text, got None"),
+        ({"written_by": 1}, "header['written_by'] must be the version that writes the file, as text, got 1"),
+        ({"written_by": "1", "format": "onnx"}, "header['format'] must be 'glassnet', got 'onnx'"),
+        ({"written_by": "1", "format_version": 2}, "header['format_version'] must be 1, got 2"),
+    ],
+)
+def test_the_header_must_say_who_writes_and_nothing_else_about_the_format(tmp_path, header, message):
+    with pytest.raises(ModelFileError) as raised:
+        write_model(tmp_path / "m", header, {})
+    assert str(raised.value) == message
+
+
+ALL_TYPES = "float16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64, bool"
+
+
+@pytest.mark.parametrize(
+    ("name", "array", "message"),
+    [
+        ("a", np.array(["text"]), f"arrays['a'] must be of type {ALL_TYPES}, got 'str128'"),
+        ("a", np.array([None]), f"arrays['a'] must be of type {ALL_TYPES}, got 'object'"),
+        ("a", np.array([1j]), f"arrays['a'] must be of type {ALL_TYPES}, got 'complex128'"),
+        ("a", [1.0], "arrays['a'] must be a NumPy array, got 'list'"),
+        ("__metadata__", np.ones(1), "arrays['__metadata__'] must have a name that is text and not '__metadata__'"),
+        (3, np.ones(1), "arrays[3] must have a name that is text and not '__metadata__'"),
+        ("\ud800", np.ones(1), "arrays['\\ud800'] must have a name that is text and not '__metadata__'"),
+    ],
+)
+def test_an_array_that_the_file_cannot_hold_is_named(tmp_path, name, array, message):
+    with pytest.raises(ModelFileError) as raised:
+        write_model(tmp_path / "m", HEADER, {name: array})
+    assert str(raised.value) == message
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("call", ["fsync", "replace"])
+def test_a_failing_disk_leaves_the_old_model_readable(model, monkeypatch, call):
+    def fail(*arguments):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, call, fail)
+    with pytest.raises(OSError, match="No space left on device"):
+        write_model(model, HEADER, {"other": np.zeros(3)})
+    assert [path.name for path in model.parent.iterdir()] == ["model.glassnet"]
+    assert list(read_model(model)[1]) == ["codes", "params"]
+
+
+# What cannot be read
+
+NO_MODEL = "A model is a file written by save() or by `glassnet train`."
+AGAIN = "Copy or save the model again."
+
+
+@pytest.mark.parametrize("read", [read_model, read_header])
+def test_a_missing_file_is_an_error_that_names_the_nearest_model(model, read):
+    mistyped = model.with_name("modle.glassnet")
+    assert complaint(mistyped, read) == f"no such file. Did you mean {str(model)!r}?"
+    assert complaint(model.parent / "nothing" / "at.all", read) == "no such file"
+
+
+@pytest.mark.parametrize("read", [read_model, read_header])
+def test_a_folder_is_not_a_model(tmp_path, read):
+    assert complaint(tmp_path, read) == f"is a folder, not a model file. {NO_MODEL}"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+@pytest.mark.parametrize("read", [read_model, read_header])
+def test_a_pipe_is_refused_rather_than_waited_for(tmp_path, read):
+    os.mkfifo(tmp_path / "pipe")
+    assert complaint(tmp_path / "pipe", read) == f"is not a regular file. {NO_MODEL}"
+
+
+def test_a_file_that_may_not_be_read_says_so(model, monkeypatch):
+    def refuse(*arguments):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("builtins.open", refuse)
+    assert complaint(model) == "cannot be read: Permission denied"
+
+
+def zipped():
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr("a", "b")
+    return content.getvalue()
+
+
+def numpy_file():
+    content = io.BytesIO()
+    np.save(content, np.ones(3))
+    return content.getvalue()
+
+
+FOREIGN = {
+    "csv": (b"species,mass\nAdelie,3750\n" * 40, "a text file, such as CSV"),
+    "latin-1": ("Stadt;Größe\nKöln;1\n".encode("latin-1"), "a text file, such as CSV"),
+    "utf-8 with BOM": ("\ufeffname;größe\n".encode(), "a text file, such as CSV"),
+    "utf-16": ("name;size\n".encode("utf-16"), "a text file in UTF-16"),
+    "json": (b'\n {"format": "glassnet"}', "JSON text"),
+    "brace at the ninth byte": (b"a,b,c,d,{e}\n", "a text file, such as CSV"),
+    "html": (b"<!DOCTYPE html><html>", "HTML or XML text"),
+    "png": (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", "a PNG picture"),
+    "jpeg": (b"\xff\xd8\xff\xe0\x00\x10JFIF\x00", "a JPEG picture"),
+    "zip": (zipped(), "a zip archive (.zip, .npz, .xlsx, PyTorch's .pt)"),
+    "gzip": (gzip.compress(b"a,b\n1,2\n"), "a gzip archive"),
+    "npy": (numpy_file(), "a NumPy array (.npy)"),
+    "parquet": (b"PAR1\x15\x04\x15\x00", "a Parquet table"),
+    "arrow": (b"ARROW1\x00\x00\xff\xff", "an Arrow table"),
+    "hdf5": (b"\x89HDF\r\n\x1a\n\x00\x00", "an HDF5 file (Keras's .h5)"),
+    "lfs": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n",
+        "a pointer of Git LFS, which stands for a file that was not fetched",
+    ),
+}
+
+
+@pytest.mark.parametrize("read", [read_model, read_header])
+@pytest.mark.parametrize(("content", "kind"), FOREIGN.values(), ids=FOREIGN)
+def test_a_foreign_file_is_named_for_what_it_is(tmp_path, content, kind, read):
+    path = tmp_path / "foreign"
+    path.write_bytes(content)
+    assert complaint(path, read) == f"is not a model of glassnet: it looks like {kind}. {NO_MODEL}"
+
+
+class Trap:
+    """Unpickling it would leave a mark."""
+
+    sprung = False
+
+    def __reduce__(self):
+        return (spring, ())
+
+
+def spring():
+    Trap.sprung = True
+
+
+@pytest.mark.parametrize("protocol", range(2, pickle.HIGHEST_PROTOCOL + 1))
+def test_a_pickle_is_refused_and_not_opened(tmp_path, protocol):
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(Trap(), protocol))
+    assert complaint(path) == (
+        "is not a model of glassnet: it looks like a pickle (joblib, .pkl). Opening a pickle can run any code, so "
+        "glassnet opens none: save the model with save()."
+    )
+    assert not Trap.sprung
+
+
+def test_bytes_of_no_known_kind_are_not_a_model(tmp_path):
+    (tmp_path / "m").write_bytes(bytes(100))
+    assert complaint(tmp_path / "m") == f"is not a model of glassnet. {NO_MODEL}"
+
+
+@pytest.mark.parametrize("read", [read_model, read_header])
+def test_an_empty_file_is_said_to_be_empty(tmp_path, read):
+    (tmp_path / "m").write_bytes(b"")
+    assert complaint(tmp_path / "m", read) == f"is empty. {AGAIN}"
+
+
+@pytest.mark.parametrize("arrays", [ARRAYS, {}], ids=["with arrays", "without"])
+def test_a_model_cut_at_any_byte_is_refused_by_both_readers(tmp_path, arrays):
+    path = tmp_path / "m"
+    write_model(path, HEADER, arrays)
+    content = path.read_bytes()
+    for size in range(len(content)):
+        path.write_bytes(content[:size])
+        for read in (read_model, read_header):
+            message = complaint(path, read)
+            if size > 8:
+                assert "is damaged: it is cut short, at " in message
+                assert message.endswith(AGAIN)
+
+
+def test_a_cut_model_says_how_much_is_missing(model):
+    content = model.read_bytes()
+    model.write_bytes(content[:-1])
+    expected = f"is damaged: it is cut short, at {len(content) - 1:,} of {len(content):,} bytes. {AGAIN}"
+    assert complaint(model) == expected
+
+
+def test_a_model_with_bytes_added_is_damaged(model):
+    size = model.stat().st_size
+    model.write_bytes(model.read_bytes() + b"!")
+    for read in (read_model, read_header):
+        assert complaint(model, read) == f"is damaged: it has {size + 1:,} bytes instead of {size:,}. {AGAIN}"
+
+
+@settings(max_examples=200, deadline=None)
+@given(data=st.data())
+def test_a_model_with_any_byte_changed_is_read_or_refused_but_never_crashes(tmp_path_factory, data):
+    path = tmp_path_factory.getbasetemp() / "mutated.glassnet"
+    write_model(path, HEADER, ARRAYS)
+    content = bytearray(path.read_bytes())
+    for _ in range(data.draw(st.integers(1, 3))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content)
+    for read in (read_model, read_header):
+        with contextlib.suppress(ModelFileError):  # anything else that is raised fails the test
+            read(path)
+
+
+@settings(max_examples=100, deadline=None)
+@given(content=st.binary(max_size=64))
+def test_random_bytes_are_refused(tmp_path_factory, content):
+    path = tmp_path_factory.getbasetemp() / "random.glassnet"
+    path.write_bytes(content)
+    for read in (read_model, read_header):
+        complaint(path, read)
+
+
+def test_a_table_of_absurd_length_is_refused_unread(tmp_path):
+    path = tmp_path / "m"
+    path.write_bytes(struct.pack("<Q", 2**63) + b"{" + bytes(100))
+    assert complaint(path) == f"is damaged: its table of arrays claims 9,223,372,036,854,775,808 bytes. {AGAIN}"
+
+
+@pytest.mark.parametrize(
+    ("table", "reason"),
+    [
+        (b"{broken}", "Expecting property name enclosed in double quotes: line 1 column 2 (char 1)"),
+        (b'{"a": NaN}', "NaN is not JSON"),
+        (b'{"a":' + b"[" * 200_000, "nested too deeply"),
+    ],
+    ids=["broken", "nan", "nested"],
+)
+def test_a_table_that_is_not_json_is_damaged(tmp_path, table, reason):
+    (tmp_path / "m").write_bytes(struct.pack("<Q", len(table)) + table)
+    expected = f"is damaged: its table of arrays is not JSON ({reason}). {AGAIN}"
+    assert complaint(tmp_path / "m") == expected
+
+
+def test_a_safetensors_file_of_another_program_is_no_model(tmp_path):
+    for metadata in (None, {"format": "pt"}):
+        safetensors.numpy.save_file({"weight": np.ones(3)}, tmp_path / "m", metadata=metadata)
+        assert complaint(tmp_path / "m") == f"is a safetensors file, but not of glassnet. {NO_MODEL}"
+
+
+NOT_OURS = "its header does not say that the format is 'glassnet'"
+NO_VERSION = "its header does not say which version wrote it"
+
+
+@pytest.mark.parametrize(
+    ("header", "reason"),
+    [
+        ("{", "its header is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1))"),
+        ("[1]", NOT_OURS),
+        ({"format": "glass"}, NOT_OURS),
+        ({}, NO_VERSION),
+        ({"written_by": "1", "format_version": "1"}, NO_VERSION),
+        ({"written_by": "1", "format_version": True}, NO_VERSION),
+        ({"written_by": "1", "format_version": 0}, NO_VERSION),
+    ],
+)
+def test_a_header_that_is_not_as_we_write_it_is_damaged(tmp_path, header, reason):
+    path = a_file(tmp_path / "m", header)
+    for read in (read_model, read_header):
+        assert complaint(path, read) == f"is damaged: {reason}. {AGAIN}"
+
+
+@pytest.mark.parametrize("read", [read_model, read_header])
+def test_a_model_of_a_newer_version_asks_for_an_upgrade(tmp_path, read):
+    path = a_file(tmp_path / "m", {"written_by": "9.1.0", "format_version": 7})
+    assert complaint(path, read) == (
+        "was written by a newer glassnet, '9.1.0': its format is 7, this one reads up to 1. "
+        "Upgrade with `pip install --upgrade glassnet`."
+    )
+
+
+@pytest.mark.parametrize("entry", [3, {}, {"data_offsets": [0]}, {"data_offsets": [0, "8"]}, {"data_offsets": 8}])
+def test_an_array_without_a_place_is_damaged(tmp_path, entry):
+    path = a_file(tmp_path / "m", weights=entry)
+    for read in (read_model, read_header):
+        assert complaint(path, read) == f"is damaged: its table does not say where array 'weights' is. {AGAIN}"
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"dtype": "F64", "shape": [2], "data_offsets": [0, 0]},
+        {"dtype": "F64", "shape": [2**40, 2**40], "data_offsets": [0, 0]},
+        {"dtype": "F8_E4M3", "shape": [0], "data_offsets": [0, 0]},
+        {"dtype": "nonsense", "shape": [0], "data_offsets": [0, 0]},
+        {"dtype": "F64", "shape": [-1], "data_offsets": [0, 0]},
+        {"dtype": "F64", "shape": [0], "data_offsets": [-8, 0]},
+    ],
+    ids=["bytes missing", "overflow", "foreign type", "no type", "negative shape", "negative place"],
+)
+def test_an_array_that_does_not_fit_its_bytes_is_damaged(tmp_path, entry):
+    message = complaint(a_file(tmp_path / "m", weights=entry))
+    assert message.startswith("is damaged: its arrays cannot be read (")
+    assert message.endswith(AGAIN)
