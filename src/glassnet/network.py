@@ -191,8 +191,9 @@ class Network:
             A, _ = part.forward(self._views[i], A, None)
             if isinstance(part, (Dense, Activation)):
                 outputs.append(A)
-        if not -len(outputs) < layer + 1 <= len(outputs) - (layer >= 0):
-            raise OptionError(f"must name one of {len(outputs) - 1} hidden layers", argument="layer", value=layer)
+        n_hidden = len(outputs) - 1  # the last one is the output layer
+        if not -n_hidden <= layer < n_hidden:
+            raise OptionError(f"must name one of {n_hidden} hidden layers", argument="layer", value=layer)
         return outputs[layer] if layer >= 0 else outputs[layer - 1]
 
     # --- loss and backward ---
@@ -320,11 +321,13 @@ class Network:
         if sample_weight is None:
             return X, T, None
         weights = np.asarray(sample_weight, self.dtype)
-        if weights.shape != (len(X),) or not np.all(np.isfinite(weights) & (weights >= 0)):
+        fits = weights.shape == (len(X),)
+        good = np.isfinite(weights) & (weights >= 0)
+        if not fits or not good.all():
             raise DataError(
                 f"must be {len(X)} finite numbers of at least 0, one for each row",
                 argument="sample_weight",
-                value=weights.shape if weights.shape != (len(X),) else float(weights[~(weights >= 0)][:1].sum()),
+                value=weights[~good][0].item() if fits else weights.shape,
             )
         return X, T, weights
 

@@ -29,10 +29,12 @@ from glassnet.maths.losses import Loss, loss_named
 from glassnet.maths.random import seed_of
 from glassnet.network import Network
 from glassnet.tables.encoder import TableEncoder
+from glassnet.tables.frames import target_of
 from glassnet.training.backend import ReferenceBackend, Rows, reference_outputs
 from glassnet.training.history import history_frame
 from glassnet.training.lbfgs import train_lbfgs
 from glassnet.training.loop import train
+from glassnet.training.options import TrainingOptions
 from glassnet.training.progress import progress_for
 from glassnet.training.validation import split_rows
 from glassnet.training.watch import Outcome
@@ -134,26 +136,29 @@ class GlassNetEstimator(Pictures, BaseEstimator):
 
         Returns the estimator. Raises OptionError, DataError, ColumnError or TrainingDiverged, see `glassnet.errors`.
         """
-        check_y_given(y, type(self).__name__)
-        encoder, table = self._fit_table(X)
-        settings = resolve_settings(self.get_params(deep=False), len(table))
+        settings = resolve_settings(
+            self.get_params(deep=False), count_rows(y, type(self).__name__), validation is not None
+        )
         again = self.warm_start and hasattr(self, "network_")
         targets = self._targets if again else self._fit_targets(y, settings)
         loss = self._loss(settings, targets)
         settings["loss"] = settings["loss"] if settings["loss"] != "auto" else loss.name
+        layers = build_layers(settings, targets.n_outputs(loss))
         seed = seed_of(self.random_state)
+        options = build_options(settings, seed, self._metrics(), self.callbacks)
+
+        encoder, table = self._fit_table(X)
         dtype = np.dtype(np.float64 if settings["optimizer"] == LBFGS else settings["dtype"])
-        layers = build_layers(
-            settings, targets.n_outputs(loss.name) if loss.name != "quantile" else len(loss.quantiles)
-        )
         network = Network(layers, loss, table.shape[1], dtype, random_state=seed)
         if again:
             self._take_weights(network)
         rows = make_rows(network, table, targets.encode(y), sample_weight)
-        training, held_out = self._split(rows, targets, settings, seed)
-        if validation is not None:
-            held_out = self._validation_rows(validation, encoder, targets, network)
-        outcome = self._train(network, training, held_out, settings, seed)
+        if rows.weights is not None:
+            rows = take(rows, np.flatnonzero(rows.weights > 0))
+        given = None if validation is None else self._validation_rows(validation, encoder, targets, network)
+        training, held_out = self._split(rows, targets, settings, seed) if given is None else (rows, given)
+
+        outcome = self._train(network, training, held_out, settings, options)
         self._keep(network, outcome, encoder, targets, settings)
         self._warn(outcome, settings)
         return self
@@ -174,9 +179,7 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         network.params = self.network_.params.astype(network.dtype)
 
     def _split(self, rows: Rows, targets: Any, settings: dict[str, Any], seed: int) -> tuple[Rows, Rows | None]:
-        """Training and validation rows. Rows of weight 0 take no part."""
-        if rows.weights is not None:
-            rows = take(rows, np.flatnonzero(rows.weights > 0))
+        """Training rows, and those held out to validate where training stops early."""
         if not settings["early_stopping"]:
             return rows, None
         classes = None
@@ -201,7 +204,12 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         return make_rows(network, table, targets.encode(y), weight[0] if weight else None)
 
     def _train(
-        self, network: Network, training: Rows, validation: Rows | None, settings: dict[str, Any], seed: int
+        self,
+        network: Network,
+        training: Rows,
+        validation: Rows | None,
+        settings: dict[str, Any],
+        options: TrainingOptions,
     ) -> Outcome:
         """Run the loop the settings ask for."""
         size = len(training.X) if settings["batch_size"] == "full" else min(settings["batch_size"], len(training.X))
@@ -213,9 +221,8 @@ class GlassNetEstimator(Pictures, BaseEstimator):
             l1=float(settings["l1"]),
             l2=float(settings["l2"]),
             clip_norm=settings["clip_norm"],
-            seed=seed,
+            seed=options.seed,
         )
-        options = build_options(settings, seed, self._metrics(), self.callbacks)
         run = train_lbfgs if settings["optimizer"] == LBFGS else train
         return run(backend, options, validation, progress_for(self.verbose))
 
@@ -345,10 +352,11 @@ def take(rows: Rows, places: np.ndarray) -> Rows:
     return Rows(rows.X[places], rows.T[places], None if rows.weights is None else rows.weights[places])
 
 
-def check_y_given(y: Any, name: str) -> None:
-    """Raise when y is None, in scikit-learn's words."""
+def count_rows(y: Any, name: str) -> int:
+    """Rows of the target. Raises when there is none, in scikit-learn's words."""
     if y is None:
         raise DataError(f"This {name} estimator requires y to be passed, but the target y is None")
+    return len(target_of(y))
 
 
 def loss_from(settings: dict[str, Any], default: str) -> Loss:

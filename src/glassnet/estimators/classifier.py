@@ -31,7 +31,8 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
     optimizer : "adam", "adamw", "nesterov", "momentum", "rmsprop", "gradient_descent", "lbfgs", or an Optimiser.
     learning_rate : of the first steps.   schedule : "constant", "step", "cosine", "one_cycle", "warm_up", "plateau",
         a Schedule, or a function from the number of a step to a factor.
-    batch_size : rows a step; "full" is batch gradient descent, 1 is stochastic.   max_epochs : most passes over the rows.
+    batch_size : rows a step; "full" is batch gradient descent, 1 is stochastic.
+    max_epochs : most passes over the rows.
     weight_decay : decoupled, weights are multiplied by 1 - learning_rate · weight_decay at each step.
     l2, l1 : add ½ · l2 · ΣW² and l1 · Σ|W| to the loss, over weights, never biases.
     clip_norm : longest gradient.   initializer : of the weights, "auto" goes by the activation.
@@ -51,7 +52,8 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
     settings_ : what each argument became.   network_ : the trained `Network`.   encoder_ : the fitted `TableEncoder`.
 
     >>> from glassnet import GlassNetClassifier
-    >>> clf = GlassNetClassifier(random_state=0).fit([[0.0], [1.0], [2.0], [3.0]] * 10, ["low", "low", "high", "high"] * 10)
+    >>> X, y = [[0.0], [1.0], [2.0], [3.0]] * 10, ["low", "low", "high", "high"] * 10
+    >>> clf = GlassNetClassifier(random_state=0).fit(X, y)
     >>> clf.predict([[0.2], [2.9]]).tolist()
     ['low', 'high']
     """

@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 from glassnet.errors import OptionError, require_choice
 from glassnet.estimators.base import GlassNetEstimator, loss_from
 from glassnet.estimators.targets import NumberTargets
-from glassnet.maths.losses import Loss
+from glassnet.maths.losses import Loss, Quantile
 
 __all__ = ["GlassNetRegressor"]
 
@@ -25,7 +25,8 @@ class GlassNetRegressor(RegressorMixin, GlassNetEstimator):
 
     Arguments and attributes are those of `GlassNetClassifier`, and:
 
-    loss : "squared_error" (the mean), "absolute_error" (the median), "huber", "quantile", "poisson" (counts), or a Loss.
+    loss : "squared_error" (the mean), "absolute_error" (the median), "huber", "quantile", "poisson" (counts), or a
+        Loss.
     quantiles : those that loss="quantile" learns, increasing, such as (0.1, 0.5, 0.9); see `predict_quantiles`.
     target_scaling : "standard", "minmax", "robust" or "none" for y while training; losses in `history_` are in these
         units. "auto" is "standard", or "none" for loss="poisson". Huber's δ of 1 is in these units, too.
@@ -67,7 +68,7 @@ class GlassNetRegressor(RegressorMixin, GlassNetEstimator):
         Raises ColumnError for a table without the columns of training, or with a column of another kind.
         """
         check_is_fitted(self, "network_")
-        if self.network_.loss.name == "quantile":
+        if isinstance(self.network_.loss, Quantile):
             middle = int(np.argmin(np.abs(np.array(self.network_.loss.quantiles) - 0.5)))
             return self.predict_quantiles(X)[:, middle]
         return self._targets.decode(self._outputs(X))

@@ -21,7 +21,7 @@ SMALLEST_VALIDATION = 10  # rows: a validation set of fewer says nothing, so ver
 LBFGS = "lbfgs"
 
 
-def resolve_settings(arguments: dict[str, Any], n_rows: int) -> dict[str, Any]:
+def resolve_settings(arguments: dict[str, Any], n_rows: int, validation_given: bool = False) -> dict[str, Any]:
     """The constructor's arguments with each "auto" replaced by what it means for `n_rows` training rows.
 
     The result can be passed to the constructor again. Raises OptionError for values that cannot be, before any work.
@@ -43,7 +43,7 @@ def resolve_settings(arguments: dict[str, Any], n_rows: int) -> dict[str, Any]:
     decide("learning_rate", None if lbfgs else _default_rate(settings["optimizer"]))
     decide("weight_decay", 0.0 if lbfgs else _optimiser(settings["optimizer"]).weight_decay)
     decide("schedule", "constant" if lbfgs else "cosine")
-    decide("early_stopping", n_rows * float(_fraction(settings)) >= SMALLEST_VALIDATION)
+    decide("early_stopping", validation_given or n_rows * _fraction(settings) >= SMALLEST_VALIDATION)
     settings["hidden_layer_sizes"] = _widths(settings["hidden_layer_sizes"])
     _check_numbers(settings)
     return settings

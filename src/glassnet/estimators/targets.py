@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from glassnet.errors import DataError, GlassNetWarning, OptionError
+from glassnet.maths.losses import Loss, Quantile
 from glassnet.tables.frames import target_of
 
 __all__ = ["ClassTargets", "MultilabelTargets", "NumberTargets", "OneHotWarning", "class_targets"]
@@ -70,9 +71,9 @@ class ClassTargets:
         """Two classes need one output node, more need a node each."""
         return "binary_cross_entropy" if len(self.classes) == 2 else "cross_entropy"
 
-    def n_outputs(self, loss: str) -> int:
+    def n_outputs(self, loss: Loss) -> int:
         """Output nodes under that loss."""
-        return 1 if loss == "binary_cross_entropy" else len(self.classes)
+        return 1 if loss.name == "binary_cross_entropy" else len(self.classes)
 
     def encode(self, y: Any) -> np.ndarray:
         """Positions (n,) of the labels among the classes. Raises DataError for a label that is none of them."""
@@ -132,7 +133,7 @@ class MultilabelTargets:
         """A yes or no for each label."""
         return "multilabel"
 
-    def n_outputs(self, loss: str) -> int:
+    def n_outputs(self, loss: Loss) -> int:
         """A node for each label."""
         return self.n_labels
 
@@ -190,9 +191,13 @@ class NumberTargets:
             raise DataError("is too large to be scaled in float64", argument="y", value=float(np.abs(Y).max()))
         return cls(centre, np.where(scale > 0, scale, 1.0), flat)
 
-    def n_outputs(self, loss: str) -> int:
-        """A node for each column of y."""
-        return len(self.centre)
+    def n_outputs(self, loss: Loss) -> int:
+        """A node for each column of y, or for each quantile of its one column."""
+        if not isinstance(loss, Quantile):
+            return len(self.centre)
+        if len(self.centre) > 1:
+            raise DataError('must have one column for loss="quantile"', argument="y", value=(len(self.centre),))
+        return len(loss.quantiles)
 
     def encode(self, y: Any) -> np.ndarray:
         """Scaled targets (n, K). Raises DataError for another number of columns."""

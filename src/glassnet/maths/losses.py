@@ -267,16 +267,7 @@ class Elementwise(Loss):
     def targets(self, y: Any, n_outputs: int, dtype: Any) -> np.ndarray:
         """T (n, K) of numbers. Raises DataError for another width or a value outside the loss's domain."""
         T = _number_matrix(y, n_outputs, dtype)
-        low, high = {"real": (-np.inf, np.inf), "unit": (0.0, 1.0), "count": (0.0, np.inf)}[self.domain]
-        outside = (low > T) | (high < T) | ~np.isfinite(T)
-        if outside.any():
-            row, column = np.argwhere(outside)[0]
-            rule = {
-                "real": "must be finite numbers",
-                "unit": f"must lie between 0 and 1 for the loss {self.name!r}",
-                "count": f"must be at least 0 for the loss {self.name!r}",
-            }[self.domain]
-            raise DataError(rule, argument="y", row=int(row) + 1, value=T[row, column].item())
+        _require_domain(T, self.domain, self.name)
         return T
 
     def describe(self) -> dict[str, Any]:
@@ -318,14 +309,19 @@ class Quantile(Loss):
         return Z
 
     def targets(self, y: Any, n_outputs: int, dtype: Any) -> np.ndarray:
-        """T (n, 1). Raises OptionError unless the network has one output node for each quantile."""
+        """T (n, 1). Raises OptionError unless the network has one output node for each quantile.
+
+        Raises DataError for another width or a value that is not finite.
+        """
         if n_outputs != len(self.quantiles):
             raise OptionError(
                 f"needs one output node for each quantile, {len(self.quantiles)}",
                 argument="loss",
                 value=n_outputs,
             )
-        return _number_matrix(y, 1, dtype)
+        T = _number_matrix(y, 1, dtype)
+        _require_domain(T, "real", self.name)
+        return T
 
     def describe(self) -> dict[str, Any]:
         """Name and quantiles."""
@@ -441,3 +437,16 @@ def _number_matrix(y: Any, n_outputs: int, dtype: Any) -> np.ndarray:
             value=T.shape,
         )
     return T
+
+
+def _require_domain(T: np.ndarray, domain: str, loss: str) -> None:
+    low, high = {"real": (-np.inf, np.inf), "unit": (0.0, 1.0), "count": (0.0, np.inf)}[domain]
+    outside = (low > T) | (high < T) | ~np.isfinite(T)
+    if outside.any():
+        row, column = np.argwhere(outside)[0]
+        rule = {
+            "real": "must be finite numbers",
+            "unit": f"must lie between 0 and 1 for the loss {loss!r}",
+            "count": f"must be at least 0 for the loss {loss!r}",
+        }[domain]
+        raise DataError(rule, argument="y", row=int(row) + 1, value=T[row, column].item())

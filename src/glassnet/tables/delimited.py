@@ -18,6 +18,7 @@ from typing import Any
 import polars as pl
 
 from glassnet.errors import ColumnError, DataError, GlassNetWarning
+from glassnet.tables.dates import with_dates
 
 __all__ = ["MISSING_WORDS", "CharacterSetWarning", "decode", "delimiter_of", "parse_delimited", "unpack"]
 
@@ -41,8 +42,8 @@ def parse_delimited(data: bytes, name: str) -> pl.DataFrame:
 
     data : the bytes, plain or gzip.   name : what error messages call the source.
     The delimiter is one of , ; tab | or space, found from the first lines. A missing value is an empty cell or one of
-    NA, N/A, NaN, nan, null, NULL, ? (not None, which may be a level). Types are inferred from the whole file; ISO and
-    day-first dates become dates. Spaces around cells are not part of them; blank lines are no rows.
+    NA, N/A, NaN, nan, null, NULL, ? (not None, which may be a level). Types are inferred from the whole file; texts
+    that are dates become dates (`with_dates`). Spaces around cells are not part of them; blank lines are no rows.
 
     Raises DataError (empty, no rows, not text, ragged rows) and ColumnError (duplicate names).
     """
@@ -68,7 +69,7 @@ def parse_delimited(data: bytes, name: str) -> pl.DataFrame:
         raise DataError(
             "has a header but no rows", file=name, remedy="Add at least one line of values below the header."
         )
-    return _without_blank_or_short_rows(frame, text, options.get("separator", ","), name)
+    return with_dates(_without_blank_or_short_rows(frame, text, options.get("separator", ","), name))
 
 
 def unpack(data: bytes, name: str) -> bytes:
@@ -194,12 +195,9 @@ def _without_padding(text: str, options: dict[str, Any], name: str) -> str:
 def _parse(text: str, options: dict[str, Any], name: str) -> pl.DataFrame:
     settings: dict[str, Any] = {
         "infer_schema_length": None,
-        "try_parse_dates": True,
         "null_values": list(MISSING_WORDS),
         **options,
     }
-    if settings.get("infer_schema") is False:
-        settings["try_parse_dates"] = False
     try:
         return pl.read_csv(text.encode(), **settings)
     except pl.exceptions.PolarsError as error:

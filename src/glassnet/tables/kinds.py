@@ -178,6 +178,7 @@ class Category:
     n_levels: int
     pooled: bool
     missing: bool
+    spells_numbers: bool  # some level of fit, pooled or not, is a number in letters, such as "007"
 
     @classmethod
     def fit(cls, name: str, values: np.ndarray, max_levels: int, min_count: int) -> Category:
@@ -189,8 +190,9 @@ class Category:
             levels = [level for level in levels if counts[level] >= min_count]
             if len(counts) >= NEARLY_UNIQUE * (len(values) - absent):
                 levels = []
+        spells_numbers = any(_as_number(level) is not None for level in counts)
         kept = sorted(sorted(levels, key=lambda level: -counts[level])[:max_levels])
-        return cls(name, tuple(kept), len(counts), 0 < len(kept) < len(counts), absent > 0)
+        return cls(name, tuple(kept), len(counts), 0 < len(kept) < len(counts), absent > 0, spells_numbers)
 
     @property
     def is_identifier(self) -> bool:
@@ -243,15 +245,15 @@ class Category:
         return {level: code for code, level in enumerate(self.levels)}
 
     def _numeric_lookup(self, values: np.ndarray) -> dict[Any, int]:
-        """Levels by the number they spell: a file of digits alone is read as numbers where texts were in training."""
+        """Levels by the number they spell: where only "7" of "7" and "7b" occurs, a file is read as numbers."""
         present = np.flatnonzero(~missing_mask(values))
-        numbers = [_as_number(level) for level in self.levels]
-        if len(present) and (None in numbers or values.dtype.kind == "M"):
+        if len(present) and (not self.spells_numbers or values.dtype.kind == "M"):
             what = "a date" if values.dtype.kind == "M" else "a number"
             value = values[present[0]]
             shown = str(value) if values.dtype.kind == "M" else float(value)
             raise _other_kind(self.name, present[0], shown, f"{what} where text was in training")
-        return {number: code for code, number in enumerate(numbers)}
+        numbers = {_as_number(level): code for code, level in enumerate(self.levels)}
+        return {number: code for number, code in numbers.items() if number is not None}
 
     def plain(self) -> dict[str, Any]:
         """The record as JSON-ready scalars and lists."""

@@ -7,7 +7,6 @@ import io
 import json
 import os
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,8 @@ from typing import Any
 import polars as pl
 
 from glassnet.errors import ColumnError, DataError, nearest
+from glassnet.files.atomic import write_bytes
+from glassnet.tables.dates import with_dates
 from glassnet.tables.delimited import decode, parse_delimited, unpack
 
 __all__ = ["FORMATS", "read_table", "write_table"]
@@ -136,7 +137,7 @@ def _unreadable(form: str, name: str, error: Exception) -> DataError:
 
 
 def _parse_json_lines(data: bytes, name: str) -> pl.DataFrame:
-    """One JSON object a line; text columns in which every value is an ISO date become dates, as in CSV."""
+    """One JSON object a line; texts that are dates become dates, as in CSV."""
     text = decode(unpack(data, name), name)
     if not text.strip():
         raise DataError("is empty", file=name, remedy="Give one JSON object a line.")
@@ -145,7 +146,7 @@ def _parse_json_lines(data: bytes, name: str) -> pl.DataFrame:
         frame = pl.read_ndjson(text.encode(), infer_schema_length=None)
     except pl.exceptions.PolarsError as error:
         raise _unreadable("JSON lines", name, error) from error
-    return frame.with_columns(*(_dates_of(series) for series in frame if series.dtype == pl.String))
+    return with_dates(frame)
 
 
 def _check_json_lines(text: str, name: str) -> None:
@@ -180,15 +181,6 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _dates_of(series: pl.Series) -> pl.Series:
-    if not series.drop_nulls().head(1).str.contains(r"^\d{4}-\d\d-\d\d").any():
-        return series
-    try:
-        return series.str.to_datetime(strict=True, time_unit="us", ambiguous="earliest")
-    except pl.exceptions.PolarsError:
-        return series
-
-
 PARSERS: dict[str, Callable[[bytes, str], pl.DataFrame]] = {
     "delimited": parse_delimited,
     "parquet": _parse_parquet,
@@ -210,7 +202,7 @@ def write_table(frame: pl.DataFrame, destination: str | os.PathLike[str]) -> Non
     path = Path(destination)
     data = _encoded(frame, path)
     try:
-        _replace(path, data)
+        write_bytes(path, data)
     except OSError as error:
         raise DataError(
             f"cannot be written ({error.strerror})", file=path, remedy="Check the folder and its permissions."
@@ -228,16 +220,3 @@ def _encoded(frame: pl.DataFrame, path: Path) -> bytes:
     else:
         frame.write_ndjson(buffer)
     return gzip.compress(buffer.getvalue(), mtime=0) if path.suffix.lower() == ".gz" else buffer.getvalue()
-
-
-def _replace(path: Path, data: bytes) -> None:
-    """Write beside the destination, then rename: a reader never sees half a file."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -1,0 +1,395 @@
+import datetime
+import json
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glassnet.errors import DataError, OptionError
+from glassnet.tables.encoder import SCALINGS, NearlyUniqueWarning, TableEncoder
+from glassnet.tables.frames import split_target
+from glassnet.tables.reading import read_table
+
+NAN = float("nan")
+
+
+def encoded(X, *, new=None, **options) -> np.ndarray:
+    return TableEncoder(**options).fit(X).transform(X if new is None else new, dtype=np.float64)
+
+
+def complaint(X, new, **options) -> str:
+    encoder = TableEncoder(owner="GlassNetClassifier", **options).fit(X)
+    with pytest.raises(DataError) as caught:
+        encoder.transform(new)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+# numbers
+
+
+@pytest.mark.parametrize(
+    ("scaling", "expected"),
+    [
+        ("standard", [-1.5, -0.5, -0.5, -0.5, 0, 0, 1, 2]),  # mean 5, standard deviation 2
+        ("minmax", [-1, -3 / 7, -3 / 7, -3 / 7, -1 / 7, -1 / 7, 3 / 7, 1]),  # from 2 to 9
+        ("robust", [-5 / 3, -1 / 3, -1 / 3, -1 / 3, 1 / 3, 1 / 3, 5 / 3, 3]),  # median 4.5, quartiles 4 and 5.5
+        ("none", [2, 4, 4, 4, 5, 5, 7, 9]),
+    ],
+)
+def test_numbers_are_scaled_as_the_option_says(scaling, expected):
+    X = np.array([[2.0, 4, 4, 4, 5, 5, 7, 9]]).T
+    np.testing.assert_allclose(encoded(X, input_scaling=scaling)[:, 0], expected, rtol=1e-15, atol=1e-16)
+
+
+def test_robust_scaling_falls_back_to_the_range_where_the_quartiles_agree():
+    X = np.array([[0.0, 0, 0, 0, 0, 0, 0, 4]]).T
+    assert encoded(X, input_scaling="robust")[:, 0].tolist() == [0, 0, 0, 0, 0, 0, 0, 2]
+
+
+@pytest.mark.parametrize(("scaling", "filled"), [("standard", 0), ("minmax", 0), ("robust", 0), ("none", 2)])
+def test_a_missing_number_is_the_middle_and_has_an_indicator(scaling, filled):
+    X = np.array([[1.0], [NAN], [3.0]])
+    matrix = encoded(X, input_scaling=scaling)
+    assert matrix[:, 1].tolist() == [0, 1, 0]
+    assert matrix[1, 0] == filled
+    assert matrix[0, 0] == 2 * filled - matrix[2, 0] or scaling == "none"
+
+
+def test_missing_numbers_that_fit_did_not_see_are_the_middle_without_indicator():
+    assert encoded([[1.0], [3.0]], new=[[NAN], [3.0]]).tolist() == [[0], [1]]
+    assert encoded([[1.0], [3.0]], new=[[None], [None]]).tolist() == [[0], [0]]
+
+
+def test_constant_columns_make_no_matrix_column():
+    encoder = TableEncoder().fit(
+        {"a": [1, 2, 3], "b": [7, 7, 7], "c": ["x"] * 3, "d": [NAN, 7, 7], "e": ["x", "x", None]}
+    )
+    assert encoder.feature_names_out() == ["a", "d=(missing)", "e=(missing)"]
+    matrix = encoder.transform({"a": [2], "b": [9], "c": ["y"], "d": [None], "e": [None]})
+    assert matrix.tolist() == [[0, 1, 1]]
+    assert encoder.transform({"a": [2], "b": [9], "c": ["y"], "d": [3], "e": ["z"]}).tolist() == [[0, 0, 0]]
+
+
+@pytest.mark.parametrize("size", [1.7e308, 1e300, 1e-300, 5e-324])
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "robust"])
+def test_the_largest_and_smallest_numbers_neither_overflow_nor_vanish(size, scaling):
+    X = np.array([[-size], [size]])
+    expected = 0.5 * 2 if scaling == "robust" else 1.0  # quartiles ±size/2: interquartile range = size
+    np.testing.assert_allclose(encoded(X, input_scaling=scaling), [[-expected], [expected]])
+
+
+def test_a_small_spread_around_a_large_number_is_kept():
+    X = np.array([[1e15], [1e15 + 2]])
+    assert encoded(X).tolist() == [[-1], [1]]
+    X = 2.0**-90 * np.array([[1], [1 + 2**-51]])
+    assert encoded(X).tolist() == [[-1], [1]]
+
+
+def test_a_number_far_outside_is_clipped_and_without_scaling_refused():
+    X = np.array([[-1.0], [1.0]])
+    assert TableEncoder().fit(X).transform([[1e300], [-1e300]]).tolist() == [[1e6], [-1e6]]
+    message = complaint(X, [[0.0], [1e300]], input_scaling="none")
+    assert message == "row 2: column 'x0' must not exceed 3.4e+38 without scaling, got 1e+300. Use a scaling."
+
+
+def test_infinity_is_refused_with_its_row_in_fit_and_transform():
+    X = pl.DataFrame({"age": [1.0, NAN, float("-inf")]})
+    message = "row 3: column 'age' must be finite, got -inf. Replace it by a number, or leave the cell empty (missing)."
+    with pytest.raises(DataError) as caught:
+        TableEncoder().fit(X)
+    assert str(caught.value) == message
+    assert (caught.value.row, caught.value.column) == (3, "age")
+    assert complaint(X[:2].vstack(pl.DataFrame({"age": [3.0]})), X) == message
+
+
+# categories
+
+
+def test_two_levels_are_one_signed_column():
+    X = {"s": ["yes", "no", "yes"]}
+    encoder = TableEncoder().fit(X)
+    assert encoder.feature_names_out() == ["s=yes"]
+    assert encoder.transform(X).tolist() == [[1], [-1], [1]]
+    assert encoder.transform({"s": ["maybe", None]}).tolist() == [[0], [0]]
+
+
+def test_levels_are_columns_in_the_order_of_their_names_and_missing_is_a_level():
+    X = {"s": ["b", "a", None, "c"]}
+    encoder = TableEncoder().fit(X)
+    assert encoder.feature_names_out() == ["s=a", "s=b", "s=c", "s=(missing)"]
+    assert encoder.transform(X).tolist() == [[0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0]]
+    assert encoder.transform({"s": ["new"]}).tolist() == [[0, 0, 0, 0]]
+
+
+def test_rare_levels_share_a_column_that_takes_unseen_ones():
+    levels = list("abcdefghij") * 3 + ["rare", "rarer"]  # 32 rows: a level needs 2
+    encoder = TableEncoder().fit({"s": levels})
+    assert encoder.feature_names_out() == [*(f"s={level}" for level in "abcdefghij"), "s=(infrequent)"]
+    found = encoder.transform({"s": ["rare", "unseen", "j", None]})
+    assert found[:, 10].tolist() == [1, 1, 0, 0]
+    assert found[2].tolist() == [0] * 9 + [1, 0]
+    assert not found[3].any()  # fit saw no missing value
+
+
+def test_the_most_frequent_levels_are_kept():
+    levels = [name for count, name in enumerate("abcdefghijkl", 1) for _ in range(count)]
+    encoder = TableEncoder(max_levels=3).fit({"s": levels})
+    assert encoder.columns[0]["levels"] == ["j", "k", "l"]
+    assert encoder.columns[0]["n_levels"] == 12
+    assert TableEncoder(max_levels=64, min_count=12).fit({"s": levels}).columns[0]["levels"] == ["l"]
+    assert TableEncoder(max_levels=1).fit({"s": ["a", "b"]}).columns[0]["levels"] == [
+        "a"
+    ]  # of equals the first by name
+
+
+@pytest.mark.parametrize(("rows", "needed"), [(100, 2), (1000, 5), (1001, 6), (5000, 10)])
+def test_a_level_needs_one_row_in_200_at_least_2_and_at_most_10(rows, needed):
+    enough, too_few = ["enough"] * needed, ["too few"] * (needed - 1)
+    others = [f"level {i % 9}" for i in range(rows - 2 * needed + 1)]
+    levels = TableEncoder().fit({"s": enough + too_few + others}).columns[0]["levels"]
+    assert levels == ["enough", *(f"level {i}" for i in range(9))]
+
+
+def test_identifiers_are_left_out_with_a_warning_that_names_them():
+    X = {"name": [f"n{i}" for i in range(50)], "x": range(50), "cabin": [f"c{i}" for i in range(49)] + [None]}
+    with pytest.warns(NearlyUniqueWarning) as caught:
+        encoder = TableEncoder().fit(X)
+    assert [str(warning.message) for warning in caught] == [
+        "columns 'name', 'cabin': nearly every value is different (names, identifiers), which says nothing about new "
+        "rows; the levels were left out. Drop them to silence this warning."
+    ]
+    assert caught[0].filename == __file__
+    assert encoder.feature_names_out() == ["x", "cabin=(missing)"]
+    assert encoder.transform({"name": ["n3", "z"], "x": [24.5] * 2, "cabin": [None, "z"]}).tolist() == [[0, 1], [0, 0]]
+
+
+def test_categories_of_digits_may_arrive_as_numbers():
+    encoder = TableEncoder().fit({"zip": ["01", "2", "3", None]})
+    expected = encoder.transform({"zip": ["01", "3", None, "4"]}).tolist()
+    assert encoder.transform({"zip": [1, 3, None, 4]}).tolist() == expected
+    assert expected == [[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1], [0, 0, 0, 0]]
+
+
+def test_categories_of_digits_and_words_may_arrive_as_numbers_where_only_digits_occur():
+    encoder = TableEncoder().fit({"ticket": ["7", "7b", "8"]})
+    assert encoder.transform({"ticket": [7, 9]}).tolist() == encoder.transform({"ticket": ["7", "9"]}).tolist()
+    assert encoder.transform({"ticket": [7, 9]}).tolist() == [[1, 0, 0], [0, 0, 0]]
+
+
+def test_booleans_and_the_numbers_0_and_1_stand_for_each_other():
+    booleans, numbers = pl.DataFrame({"b": [True, False]}), pl.DataFrame({"b": [1, 0]})
+    for seen in (booleans, numbers):
+        for new in (booleans, numbers):
+            assert encoded(seen, new=new).tolist() == [[1], [-1]]
+
+
+# dates
+
+
+def test_a_date_is_elapsed_days_and_the_cycles_that_vary():
+    days = [datetime.datetime(2024, 1, 1), datetime.datetime(2024, 4, 1)]  # both Mondays, at midnight
+    encoder = TableEncoder().fit({"d": days})
+    assert encoder.feature_names_out() == ["d", "d sin(month)", "d cos(month)"]
+    expected = [[-1, 0, 1], [1, 1, 0]]  # January at the top of the circle, April a quarter later
+    np.testing.assert_allclose(encoder.transform({"d": days}), expected, atol=1e-7)
+
+
+def test_weekdays_and_hours_are_cycles():
+    days = [datetime.datetime(2024, 1, 1, 6), datetime.datetime(2024, 1, 3, 18)]  # Monday and Wednesday
+    encoder = TableEncoder().fit({"d": days})
+    assert encoder.feature_names_out() == [
+        "d", "d sin(weekday)", "d cos(weekday)", "d sin(hour)", "d cos(hour)"
+    ]  # fmt: skip
+    angle = 2 * np.pi * 2 / 7
+    expected = [[-1, 0, 1, 1, 0], [1, np.sin(angle), np.cos(angle), -1, 0]]
+    np.testing.assert_allclose(encoder.transform({"d": days}), expected, atol=1e-7)
+
+
+def test_a_missing_date_is_the_middle_with_an_indicator():
+    X = {"d": [datetime.date(1960, 1, 1), None, datetime.date(1960, 6, 1)]}
+    encoder = TableEncoder().fit(X)
+    assert encoder.feature_names_out()[:2] == ["d", "d=(missing)"]
+    assert encoder.transform(X)[1].tolist() == [0, 1, 0, 0, 0, 0]
+    assert encoder.transform({"d": [None]})[0].tolist() == [0, 1, 0, 0, 0, 0]
+
+
+# errors
+
+
+def test_unknown_options_are_refused_in_fit():
+    with pytest.raises(OptionError, match=r"input_scaling must be one of 'minmax', .*Did you mean 'standard'"):
+        TableEncoder("standart").fit([[1], [2]])
+    for option in ("max_levels", "min_count"):
+        with pytest.raises(OptionError, match=f"{option} must be a whole number of at least 1, got 0"):
+            TableEncoder(**{option: 0}).fit([[1], [2]])
+
+
+def test_columns_without_a_value_are_refused_in_fit():
+    with pytest.raises(DataError) as caught:
+        TableEncoder().fit({"a": [1, 2], "b": [None, NAN]})
+    assert str(caught.value) == "column 'b' holds no value at all. Drop it before training."
+    with pytest.raises(DataError, match=r"X has columns without any value: 'b', 'c'. Drop them before training"):
+        TableEncoder().fit(pl.DataFrame({"a": [1], "b": [None], "c": pl.Series([None], dtype=pl.String)}))
+
+
+def test_a_table_in_which_nothing_varies_is_refused():
+    with pytest.raises(DataError, match=r"X has no column that varies in its 1 sample\(s\)"):
+        TableEncoder().fit([[1, 2]])
+
+
+def test_missing_columns_are_named_with_the_nearest():
+    X = pl.DataFrame({"age": [1, 2], "sex": ["f", "m"], "fare": [0, 1]})
+    message = complaint(X, X.rename({"age": "Age"}).drop("fare"))
+    assert message == (
+        "X lacks 2 of the 3 columns of training: 'age', 'fare'. Did you mean its column 'Age' to be 'age'?"
+    )
+    assert "'fare'. Add them; cells may be empty." in complaint(X, X.drop("fare"))
+
+
+def test_other_columns_and_another_order_make_no_difference():
+    X = pl.DataFrame({"age": [1, 2], "sex": ["f", "m"]})
+    new = pd.DataFrame({"note": ["?", "!"], "sex": ["f", "m"], "age": [1, 2]})
+    assert encoded(X, new=new).tolist() == encoded(X).tolist() == [[-1, -1], [1, 1]]
+    assert encoded(X, new=X.rows()).tolist() == [[-1, -1], [1, 1]]  # without names: by position
+
+
+def test_an_array_of_another_width_is_refused_in_scikit_learns_words():
+    message = "X has 3 features, but GlassNetClassifier is expecting 2 features as input"
+    assert complaint(np.eye(2), np.ones((1, 3))) == message
+    assert complaint(pd.DataFrame(np.eye(2), columns=["a", "b"]), np.ones((1, 3))) == message
+
+
+DATE = datetime.datetime(2024, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("seen", "new", "message"),
+    [
+        ([1, 2], ["1", None, "x"], "row 3: column 'a' holds text where numbers were in training, got 'x'."),
+        ([1, 2], ["1", "2"], "row 1: column 'a' holds text where numbers were in training, got '1'."),
+        ([1, 2], [DATE], "row 1: column 'a' holds a date where numbers were in training, got '2024-01-01T00:00"),
+        (["x", "y"], [None, 2.5], "row 2: column 'a' holds a number where text was in training, got 2.5."),
+        (["1", "2"], [DATE], "row 1: column 'a' holds a date where text was in training"),
+        (
+            [DATE, DATE.replace(day=2)],
+            ["2024"],
+            "row 1: column 'a' holds text where dates were in training, got '2024'.",
+        ),
+        (
+            [DATE, DATE.replace(day=2)],
+            [None, 3],
+            "row 2: column 'a' holds a number where dates were in training, got 3.0",
+        ),
+    ],
+)
+def test_a_column_of_another_kind_is_refused_with_its_first_bad_value(seen, new, message):
+    found = complaint({"a": seen}, {"a": new})
+    assert found.startswith(message)
+    assert found.endswith(". Give the column as it was in training.")
+
+
+@pytest.mark.parametrize("seen", [[1, 2], ["x", "y", "z"], ["1", "2", None], [DATE, DATE.replace(day=2), None]])
+@pytest.mark.parametrize("empty", [pl.Null, pl.String, pl.Float64, pl.Datetime])
+def test_a_column_without_values_fits_every_kind_in_transform(seen, empty):
+    encoder = TableEncoder().fit({"a": seen})
+    new = pl.DataFrame({"a": pl.Series([None, None], dtype=empty)})
+    expected = [name.endswith("(missing)") for name in encoder.feature_names_out()]
+    assert encoder.transform(new).tolist() == [expected] * 2
+
+
+# properties
+
+
+@st.composite
+def mixed_tables(draw) -> dict[str, list]:
+    rows = draw(st.integers(2, 12))
+
+    def column(values):
+        return draw(st.lists(st.none() | values, min_size=rows, max_size=rows))
+
+    return {
+        "varies": [float(i) for i in range(rows)],
+        "x": [draw(st.floats(-1e9, 1e9)) for _ in range(rows)],
+        "age": [0.0, *column(st.floats(allow_nan=False, allow_infinity=False))[1:]],
+        "n": [1, *column(st.integers(-(2**53), 2**53))[1:]],
+        "s": ["a", *column(st.sampled_from(["a", "b", "ü", "", "1"]))[1:]],
+        "b": [True, *column(st.booleans())[1:]],
+        "d": [DATE, *column(st.datetimes(datetime.datetime(1900, 1, 1), datetime.datetime(2100, 1, 1)))[1:]],
+    }
+
+
+@settings(max_examples=60, deadline=None)
+@given(mixed_tables(), st.sampled_from(SCALINGS))
+def test_every_origin_of_a_table_gives_the_same_matrix(data, scaling):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NearlyUniqueWarning)
+        frame = pl.DataFrame(data, schema_overrides={"d": pl.Datetime("us")})
+        encoder = TableEncoder(scaling).fit(frame)
+        expected = encoder.transform(frame, dtype=np.float64)
+        assert np.isfinite(expected).all()
+        assert expected.flags.c_contiguous
+        rows = np.array(frame.rows(), dtype=object)
+        for X in (data, frame.to_arrow(), pd.DataFrame(data), frame.to_pandas(), rows):
+            other = TableEncoder(scaling).fit(X)
+            assert other.columns == [
+                {**column, "name": name} for column, name in zip(encoder.columns, other.feature_names_in, strict=True)
+            ]
+            np.testing.assert_array_equal(other.transform(X, dtype=np.float64), expected)
+
+
+@settings(max_examples=30, deadline=None)
+@given(mixed_tables(), st.sampled_from(SCALINGS))
+def test_rows_alone_and_a_reloaded_encoder_give_the_same_matrix(data, scaling):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NearlyUniqueWarning)
+        encoder = TableEncoder(scaling).fit(data)
+    expected = encoder.transform(data, dtype=np.float64)
+    for i, row in enumerate(expected):
+        one = {name: [values[i]] for name, values in data.items()}
+        np.testing.assert_array_equal(encoder.transform(one, dtype=np.float64)[0], row)
+    plain, arrays = encoder.to_data()
+    again = TableEncoder.from_data(json.loads(json.dumps(plain)), arrays)
+    assert again.kinds == encoder.kinds
+    assert again.to_data() == encoder.to_data()
+    np.testing.assert_array_equal(again.transform(data, dtype=np.float64), expected)
+
+
+def test_a_reloaded_encoder_keeps_its_owner_and_options():
+    encoder = TableEncoder("robust", max_levels=5, min_count=np.int64(3), owner="Owner").fit(
+        pl.DataFrame({"a": [1, 2]})
+    )
+    plain, arrays = encoder.to_data()
+    again = TableEncoder.from_data(json.loads(json.dumps(plain)), arrays)
+    assert (again.input_scaling, again.max_levels, again.min_count, again.owner) == ("robust", 5, 3, "Owner")
+    assert (again.feature_names_in, again.named, arrays) == (["a"], True, {})
+
+
+def test_fit_transform_is_fit_and_transform():
+    X = {"a": [1.0, 2.0], "s": ["x", "y"]}
+    encoder = TableEncoder()
+    assert encoder.fit_transform(X).tolist() == encoder.transform(X).tolist() == [[-1, -1], [1, 1]]
+    assert encoder.transform(X).dtype == np.float32
+
+
+# real tables
+
+WIDTHS = {"penguins": 14, "adult": 107, "titanic": 21, "hflights": 158, "inst_eval": 147}  # at most
+
+
+def test_every_real_table_becomes_a_finite_matrix(real_data):
+    files = sorted(real_data.glob("*.parquet"))
+    assert len(files) >= 30
+    for path in files:
+        frame = read_table(path)
+        X, y = split_target(frame, frame.columns[-1])
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NearlyUniqueWarning)
+            matrix = TableEncoder().fit_transform(X)
+        assert len(matrix) == len(y) == frame.height
+        assert np.isfinite(matrix).all(), path.name
+        assert matrix.shape[1] <= WIDTHS.get(path.stem, 300), path.name

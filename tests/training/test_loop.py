@@ -1,0 +1,268 @@
+"""The training loop against plain descent, and every reason to stop."""
+
+import signal
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from glassnet.errors import OptionError, TrainingDiverged
+from glassnet.maths.layers import Dense, Dropout
+from glassnet.maths.optimisers import Adam, GradientDescent
+from glassnet.maths.schedules import Cosine, ReduceOnPlateau
+from glassnet.network import Network
+from glassnet.training.backend import ReferenceBackend, Rows
+from glassnet.training.loop import Pace, row_order, runs_of_steps, train
+from glassnet.training.options import Every, TrainingOptions, every
+
+
+def clouds(n, seed=0):
+    """Three clouds of n points each, with one-hot targets."""
+    rng = np.random.default_rng(seed)
+    X = np.vstack([rng.normal(size=(n, 2)) + centre for centre in ([0, -2], [2, 2], [-2, 2])])
+    return Rows(X, np.repeat(np.eye(3), n, axis=0))
+
+
+def backend_for(rows, optimiser=None, batch_size=16, seed=0, layers=None, **options):
+    layers = layers or [Dense(4, "tanh"), Dense(3)]
+    network = Network(layers, "cross_entropy", 2, random_state=seed)
+    return ReferenceBackend(network, optimiser or Adam(), rows, batch_size=batch_size, seed=seed, **options)
+
+
+def test_batch_descent_is_the_weights_minus_the_rate_times_the_gradient():
+    rows = clouds(20)
+    backend = backend_for(rows, GradientDescent(), batch_size=60)
+    by_hand = Network([Dense(4, "tanh"), Dense(3)], "cross_entropy", 2, random_state=0)
+    for _ in range(7):
+        _, gradient = by_hand.loss_and_gradient(rows.X, rows.T)
+        by_hand.params = by_hand.params - 0.3 * gradient
+    outcome = train(backend, TrainingOptions(max_epochs=7, learning_rate=0.3))
+    np.testing.assert_allclose(outcome.params, by_hand.params, rtol=0, atol=1e-14)
+
+
+def test_mini_batches_follow_the_row_order_and_the_last_one_may_be_smaller():
+    rows = clouds(7)  # 21 rows: batches of 8, 8 and 5
+    by_hand = Network([Dense(4, "tanh"), Dense(3)], "cross_entropy", 2, random_state=0)
+    for epoch in (1, 2):
+        order = row_order(21, 8, seed=0, epoch=epoch)
+        for batch in (order[:8], order[8:16], order[16:]):
+            _, gradient = by_hand.loss_and_gradient(rows.X[batch], rows.T[batch])
+            by_hand.params = by_hand.params - 0.1 * gradient
+    outcome = train(backend_for(rows, GradientDescent(), 8), TrainingOptions(max_epochs=2, learning_rate=0.1))
+    np.testing.assert_allclose(outcome.params, by_hand.params, rtol=0, atol=1e-14)
+    assert outcome.history[-1]["step"] == 6
+
+
+def test_row_order_is_a_permutation_that_changes_with_epoch_and_seed():
+    orders = [row_order(50, 8, seed, epoch) for seed, epoch in ((0, 1), (0, 2), (1, 1))]
+    for order in orders:
+        assert sorted(order) == list(range(50))
+    assert not np.array_equal(orders[0], orders[1])
+    assert not np.array_equal(orders[0], orders[2])
+    assert np.array_equal(orders[0], row_order(50, 8, 0, 1))
+
+
+def test_one_batch_of_all_rows_keeps_their_order():
+    assert row_order(5, 5, seed=3, epoch=9).tolist() == [0, 1, 2, 3, 4]
+
+
+@settings(deadline=None, max_examples=200, derandomize=True)
+@given(
+    first=st.integers(0, 50),
+    n_steps=st.integers(1, 40),
+    interval=st.one_of(st.builds(Every, st.integers(1, 60), st.just("steps")), st.builds(Every, st.integers(1, 3))),
+    pace_steps=st.integers(1, 17),
+)
+def test_runs_of_steps_cover_an_epoch_once_and_stop_where_validation_is_due(first, n_steps, interval, pace_steps):
+    pace = Pace()
+    pace.steps = pace_steps
+    first -= first % n_steps  # an epoch begins where the last one ended
+    options = TrainingOptions(max_epochs=1000, validation_every=interval)
+    runs = list(runs_of_steps(first, n_steps, options, pace))
+    assert [begin for begin, _, _ in runs] == [0, *[end for _, end, _ in runs[:-1]]]
+    assert runs[-1][1] == n_steps
+    assert all(end - begin <= pace_steps for begin, end, _ in runs)
+    due = [first + end for _, end, is_due in runs if is_due]
+    n = interval.steps(n_steps)
+    assert due == [step for step in range(first + 1, first + n_steps + 1) if step % n == 0]
+
+
+def test_the_epoch_loss_is_the_weighted_mean_of_the_batch_losses():
+    rows = clouds(7)
+    weights = np.random.default_rng(1).uniform(0.5, 2, size=21)
+    weighted = Rows(rows.X, rows.T, weights)
+    backend = backend_for(weighted, GradientDescent(), batch_size=8)
+    still = TrainingOptions(max_epochs=1, learning_rate=1e-300)  # the weights do not move in float64
+    expected = backend.network.evaluate(rows.X, rows.T, weights)
+    assert train(backend, still).history[0]["loss"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_a_sum_loss_is_reported_as_a_sum():
+    rows = clouds(7)
+    network = Network([Dense(4, "tanh"), Dense(3)], "cross_entropy", 2, reduction="sum", random_state=0)
+    backend = ReferenceBackend(network, GradientDescent(), rows, batch_size=8)
+    expected = network.evaluate(rows.X, rows.T)
+    history = train(backend, TrainingOptions(max_epochs=1, learning_rate=1e-300)).history
+    assert history[0]["loss"] == pytest.approx(expected, rel=1e-12)
+
+
+def test_early_stopping_waits_patience_epochs_and_restores_the_best_weights():
+    rows, validation = clouds(10), clouds(30, seed=5)
+    noisy = Rows(rows.X, np.random.default_rng(3).permutation(rows.T))  # nothing to learn: it can only overfit
+    backend = backend_for(noisy, Adam(), 8)
+    options = TrainingOptions(max_epochs=500, learning_rate=0.05, patience=4)
+    outcome = train(backend, options, validation)
+    losses = [row["validation_loss"] for row in outcome.history]
+    assert outcome.reason == "early stopping"
+    assert outcome.best_epoch == 1 + int(np.argmin(losses))
+    assert len(outcome.history) == outcome.best_epoch + 4
+    assert backend.evaluate(outcome.params, validation)[0] == min(losses)
+
+
+def test_validation_every_n_steps_restores_the_best_step():
+    rows, validation = clouds(40), clouds(30, seed=5)
+    seen = []
+    backend = backend_for(rows, Adam(), 8)
+    evaluate = backend.evaluate
+    backend.evaluate = lambda params, held_out: seen.append(evaluate(params, held_out)) or seen[-1]
+    options = TrainingOptions(max_epochs=2, learning_rate=0.5, validation_every=every("4 steps"), patience=50)
+    outcome = train(backend, options, validation)
+    assert len(seen) == 2 * 15 // 4 + 1  # every fourth of 30 steps, and the last one
+    assert evaluate(outcome.params, validation)[0] == min(loss for loss, _ in seen)
+
+
+def test_a_validation_interval_of_epochs_measures_in_those_epochs_only():
+    outcome = train(
+        backend_for(clouds(10)), TrainingOptions(max_epochs=5, validation_every=Every(2)), clouds(5, seed=1)
+    )
+    first, second, third = (outcome.history[i].get("validation_loss") for i in (0, 1, 2))
+    assert first is None
+    assert second is not None
+    assert third == second  # epoch 3 carries what epoch 2 measured
+
+
+def test_a_callback_sees_each_row_and_a_true_answer_stops():
+    rows = []
+    outcome = train(
+        backend_for(clouds(10)),
+        TrainingOptions(max_epochs=50, callbacks=[lambda row: rows.append(row), lambda row: row["epoch"] == 3]),
+    )
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert outcome.reason == "callback"
+    assert outcome.best_epoch == 3
+
+
+def test_a_time_limit_stops_and_leaves_weights():
+    options = TrainingOptions(max_epochs=10**6, time_limit=0.05)
+    outcome = train(backend_for(clouds(10)), options, clouds(5, seed=1))
+    assert outcome.reason == "time limit"
+    assert np.isfinite(outcome.params).all()
+    assert len(outcome.history) < 10**6
+
+
+def test_ctrl_c_stops_cleanly_and_keeps_the_best_weights():
+    before = signal.getsignal(signal.SIGINT)
+    pressed = [lambda row: signal.raise_signal(signal.SIGINT) if row["epoch"] == 3 else None]
+    outcome = train(backend_for(clouds(10)), TrainingOptions(max_epochs=50, callbacks=pressed), clouds(5, seed=1))
+    assert outcome.reason == "interrupted"
+    assert len(outcome.history) == 3
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_ctrl_c_interrupts_as_usual():
+    def press_twice(row):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(backend_for(clouds(10)), TrainingOptions(max_epochs=50, callbacks=[press_twice]))
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_divergence_in_the_first_epoch_names_epoch_loss_and_remedy():
+    network = Network([Dense(3), Dense(1)], "squared_error", 2, random_state=0)
+    rows = Rows(clouds(10).X * 1e3, np.ones((30, 1)))
+    backend = ReferenceBackend(network, GradientDescent(), rows, batch_size=1)
+    with pytest.raises(TrainingDiverged) as caught:
+        train(backend, TrainingOptions(max_epochs=5, learning_rate=10.0))
+    assert str(caught.value) == (
+        "training diverged in epoch 1 at learning rate 10: the loss became nan. Try a lower learning_rate, such as 1, "
+        "clip_norm=1, or scaled inputs."
+    )
+
+
+def test_divergence_after_a_finite_epoch_keeps_the_best_weights():
+    network = Network([Dense(3), Dense(1)], "squared_error", 2, random_state=0)
+    rows = Rows(clouds(10).X, np.ones((30, 1)))
+    backend = ReferenceBackend(network, GradientDescent(), rows, batch_size=30)
+    outcome = train(backend, TrainingOptions(max_epochs=5000, learning_rate=3.0))
+    assert outcome.reason == "diverged"
+    assert np.isfinite(outcome.params).all()
+    assert outcome.best_epoch == len(outcome.history) >= 1
+
+
+def test_the_history_shows_the_rate_of_the_schedule():
+    options = TrainingOptions(max_epochs=4, learning_rate=0.2, schedule=Cosine())
+    rates = [row["learning_rate"] for row in train(backend_for(clouds(10), batch_size=30), options).history]
+    # Step k of 4 has the factor (1 + cos(pi k / 4)) / 2.
+    assert rates == pytest.approx([0.2 * (1 + np.cos(np.pi * k / 4)) / 2 for k in range(4)])
+
+
+def test_a_plateau_schedule_lowers_the_rate_when_the_loss_stands_still():
+    options = TrainingOptions(max_epochs=4, learning_rate=1e-300, schedule=ReduceOnPlateau(factor=0.5, patience=0))
+    rates = [row["learning_rate"] for row in train(backend_for(clouds(10)), options, clouds(5, seed=1)).history]
+    assert rates == [1e-300, 1e-300, 0.5e-300, 0.25e-300]  # epochs 2 and 3 bring nothing; each calls for a reduction
+
+
+def test_dropout_masks_and_with_them_the_weights_repeat_with_the_seed():
+    layers = [Dense(8, "relu"), Dropout(0.5), Dense(3)]
+    first, again, other = (
+        train(backend_for(clouds(10), seed=seed, layers=layers), TrainingOptions(max_epochs=3, seed=seed)).params
+        for seed in (1, 1, 2)
+    )
+    assert np.array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+def test_the_dropout_column_of_the_rates_scales_the_layers_rate():
+    rows = clouds(10)
+    layers = [Dense(8, "relu"), Dropout(0.5), Dense(3)]
+    without = backend_for(rows, GradientDescent(), 30, layers=[Dense(8, "relu"), Dropout(0.0), Dense(3)])
+    scaled = backend_for(rows, GradientDescent(), 30, layers=layers)
+    states = [backend.start() for backend in (without, scaled)]
+    without.run(states[0], np.arange(30), np.array([[0.1, 0.0, 1.0, 1.0]]))
+    scaled.run(states[1], np.arange(30), np.array([[0.1, 0.0, 0.0, 1.0]]))
+    assert np.array_equal(states[0]["params"], states[1]["params"])
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [(1, Every(1)), ("2 epochs", Every(2)), ("50 steps", Every(50, "steps")), ("1 step", Every(1, "steps"))],
+)
+def test_intervals_are_read_from_numbers_and_text(value, expected):
+    assert every(value) == expected
+
+
+@pytest.mark.parametrize("value", [0, -1, 1.5, "soon", "0 steps", "5 minutes", True, None])
+def test_other_intervals_are_refused(value):
+    with pytest.raises(OptionError) as caught:
+        every(value)
+    assert str(caught.value) == (
+        f'validation_every must be a whole number of epochs, or text such as "50 steps", got {value!r}'
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("max_epochs", 0), ("learning_rate", -1), ("patience", 0), ("time_limit", 0.0), ("learning_rate", np.nan)],
+)
+def test_options_that_must_be_positive_say_so(option, value):
+    with pytest.raises(OptionError, match=rf"^{option} must be positive, got "):
+        TrainingOptions(**{option: value})
+
+
+def test_callbacks_must_be_functions():
+    with pytest.raises(OptionError, match="^callbacks must hold functions of an epoch's row, got 3"):
+        TrainingOptions(callbacks=[3])
