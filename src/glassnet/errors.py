@@ -53,6 +53,8 @@ class GlassNetError(Exception):
         self.column = column
         self.value = None if value is _NOTHING else value
         self.remedy = remedy
+        if getattr(value, "ndim", None) == 0:  # a NumPy scalar: the reader wants 0.5, not np.float64(0.5)
+            self.value = value = value.item()
         place = [] if self.file is None else [f"{self.file}:"]
         place += [] if row is None else [f"row {row}:"]
         place += [] if column is None else [f"column {column!r}"]

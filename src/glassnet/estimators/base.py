@@ -22,7 +22,7 @@ from glassnet.estimators.settings import (
     build_layers,
     build_optimiser,
     build_options,
-    describe_option,
+    plain_option,
     resolve_settings,
 )
 from glassnet.maths.losses import Loss, loss_named
@@ -144,7 +144,7 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         loss = self._loss(settings, targets)
         settings["loss"] = settings["loss"] if settings["loss"] != "auto" else loss.name
         layers = build_layers(settings, targets.n_outputs(loss))
-        seed = seed_of(self.random_state)
+        settings["random_state"] = seed = seed_of(self.random_state)
         options = build_options(settings, seed, self._metrics(), self.callbacks)
 
         encoder, table = self._fit_table(X)
@@ -336,7 +336,7 @@ class GlassNetEstimator(Pictures, BaseEstimator):
 
     def _saved_settings(self) -> dict[str, Any]:
         """settings_ as plain data."""
-        return {name: describe_option(value) for name, value in self.settings_.items()}
+        return {name: plain_option(value) for name, value in self.settings_.items()}
 
 
 def make_rows(network: Network, table: np.ndarray, y: np.ndarray, sample_weight: Any) -> Rows:

@@ -8,14 +8,15 @@ from typing import Any
 import numpy as np
 
 from glassnet.errors import OptionError, require_choice
+from glassnet.maths.activations import Activation as ActivationFunction
 from glassnet.maths.activations import activation_named
 from glassnet.maths.layers import Activation, Dense, Dropout, Layer, LayerNorm
-from glassnet.maths.losses import Loss
+from glassnet.maths.losses import Loss, loss_named
 from glassnet.maths.optimisers import OPTIMISERS, Optimiser, optimiser_named
 from glassnet.maths.schedules import Schedule, schedule_named
 from glassnet.training.options import TrainingOptions, every
 
-__all__ = ["build_layers", "build_optimiser", "build_options", "resolve_settings"]
+__all__ = ["build_layers", "build_optimiser", "build_options", "option_from", "plain_option", "resolve_settings"]
 
 SMALLEST_VALIDATION = 10  # rows: a validation set of fewer says nothing, so very small tables train without one
 LBFGS = "lbfgs"
@@ -44,6 +45,7 @@ def resolve_settings(arguments: dict[str, Any], n_rows: int, validation_given: b
     decide("weight_decay", 0.0 if lbfgs else _optimiser(settings["optimizer"]).weight_decay)
     decide("schedule", "constant" if lbfgs else "cosine")
     decide("early_stopping", validation_given or n_rows * _fraction(settings) >= SMALLEST_VALIDATION)
+    settings["dtype"] = _type_name(settings["dtype"])
     settings["hidden_layer_sizes"] = _widths(settings["hidden_layer_sizes"])
     _check_numbers(settings)
     return settings
@@ -55,7 +57,7 @@ def _batch_size(n_rows: int) -> int:
 
 
 def _optimiser(name: str | Optimiser) -> Optimiser:
-    if name not in OPTIMISERS and not isinstance(name, Optimiser):
+    if not isinstance(name, Optimiser) and name not in OPTIMISERS:
         require_choice("optimizer", name, ["auto", LBFGS, *OPTIMISERS])
     return optimiser_named(name)
 
@@ -69,6 +71,14 @@ def _fraction(settings: dict[str, Any]) -> float:
     if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 < fraction < 1:
         raise OptionError("must lie strictly between 0 and 1", argument="validation_fraction", value=fraction)
     return fraction
+
+
+def _type_name(dtype: Any) -> Any:
+    """The name of a NumPy type, or what was passed if it is none."""
+    try:
+        return np.dtype(dtype).name
+    except TypeError:
+        return dtype
 
 
 def _widths(sizes: Any) -> tuple[int, ...]:
@@ -129,7 +139,7 @@ def _check_numbers(settings: dict[str, Any]) -> None:
     if batch != "full" and (isinstance(batch, bool) or not isinstance(batch, (int, np.integer)) or batch < 1):
         raise OptionError('must be "auto", "full" or a whole number of at least 1', argument="batch_size", value=batch)
     require_choice("normalisation", settings["normalisation"], ["none", "layer"])
-    require_choice("dtype", np.dtype(settings["dtype"]).name, ["float32", "float64"])
+    require_choice("dtype", settings["dtype"], ["float32", "float64"])
     if not isinstance(settings["early_stopping"], (bool, np.bool_)):
         raise OptionError('must be "auto", True or False', argument="early_stopping", value=settings["early_stopping"])
 
@@ -185,6 +195,20 @@ def build_options(
     )
 
 
-def describe_option(value: Any) -> Any:
-    """An option as plain data: objects that can describe themselves do so."""
-    return value.describe() if isinstance(value, (Optimiser, Schedule, Loss)) else value
+def plain_option(value: Any) -> Any:
+    """An option as plain data. A function of the user's own, which training no longer needs, becomes "auto"."""
+    if isinstance(value, (list, tuple)):
+        return [plain_option(part) for part in value]
+    if isinstance(value, ActivationFunction):
+        return value.name
+    if isinstance(value, (Optimiser, Schedule, Loss)):
+        return value.describe()
+    return "auto" if callable(value) else value
+
+
+def option_from(name: str, value: Any) -> Any:
+    """The option again from its plain data."""
+    makers: dict[str, Any] = {"optimizer": optimiser_named, "schedule": schedule_named, "loss": loss_named}
+    if isinstance(value, dict):
+        return makers[name](**value)
+    return tuple(value) if name in ("hidden_layer_sizes", "quantiles") and value is not None else value

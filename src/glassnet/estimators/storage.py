@@ -7,6 +7,7 @@ from typing import Any
 
 import glassnet
 from glassnet.errors import GlassNetError, ModelFileError, OptionError
+from glassnet.estimators.settings import option_from
 from glassnet.estimators.targets import targets_from
 from glassnet.files.model_format import read_model, write_model
 from glassnet.network import network_from
@@ -29,11 +30,18 @@ def save(estimator: Any, path: str | Path) -> None:
         "network": network.describe(),
         "targets": estimator._targets.data(),
         "encoder": encoder,
-        "history": estimator.history_,
+        "history": [without_clock(row) for row in estimator.history_],
         "best_epoch": estimator.best_epoch_,
         "stop_reason": estimator.stop_reason_,
     }
+    if hasattr(estimator, "target_name_"):
+        header["target"] = estimator.target_name_
     write_model(path, header, {PARAMETERS: network.params, **{ENCODER + name: a for name, a in arrays.items()}})
+
+
+def without_clock(row: dict[str, Any]) -> dict[str, Any]:
+    """An epoch's row without its seconds: the same training must give the same bytes."""
+    return {name: value for name, value in row.items() if name != "seconds"}
 
 
 def _require_plain(estimator: Any) -> None:
@@ -62,25 +70,21 @@ def load(path: str | Path) -> Any:
     kinds = {kind.__name__: kind for kind in (GlassNetClassifier, GlassNetRegressor)}
     try:
         kind = kinds[header["estimator"]]
-        estimator = kind(**_constructor_arguments(header["settings"]))
+        settings = {name: option_from(name, value) for name, value in header["settings"].items()}
+        estimator = kind(**settings)
         estimator.network_ = network_from(header["network"], arrays[PARAMETERS])
         tables = {name.removeprefix(ENCODER): a for name, a in arrays.items() if name.startswith(ENCODER)}
         estimator.encoder_ = TableEncoder.from_data(header["encoder"], tables)
         estimator._targets = targets_from(header["targets"])
-        estimator.settings_ = dict(header["settings"])
+        estimator.settings_ = settings
         estimator.history_ = list(header["history"])
         estimator.best_epoch_ = int(header["best_epoch"])
         estimator.stop_reason_ = str(header["stop_reason"])
+        if "target" in header:
+            estimator.target_name_ = str(header["target"])
         estimator._set_sizes()
     except (KeyError, TypeError, ValueError, AttributeError, IndexError, GlassNetError) as error:
         raise ModelFileError(
             f"is damaged: {type(error).__name__}: {error}", file=path, remedy="Save the model again."
         ) from error
     return estimator
-
-
-def _constructor_arguments(settings: dict[str, Any]) -> dict[str, Any]:
-    """The saved settings as the constructor takes them: JSON has no tuples, and objects were saved by name."""
-    arguments = dict(settings)
-    arguments["hidden_layer_sizes"] = tuple(arguments["hidden_layer_sizes"])
-    return arguments

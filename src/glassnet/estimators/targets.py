@@ -226,7 +226,7 @@ def numbers(y: Any) -> np.ndarray:
             raise DataError(
                 "must hold numbers",
                 argument="y",
-                value=y.reshape(-1)[0],
+                value=_first_text(y),
                 remedy="For classes to predict: GlassNetClassifier.",
             ) from None
     y = y.astype(np.float64)
@@ -269,6 +269,16 @@ def _checked(y: Any) -> np.ndarray:
             remedy="Drop those rows: a row without a target can teach nothing.",
         )
     return y
+
+
+def _first_text(y: np.ndarray) -> Any:
+    """The first value that is no number."""
+    for value in y.reshape(-1).tolist():
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            return value
+    return y.reshape(-1).tolist()[0]
 
 
 def _listed(classes: np.ndarray) -> str:

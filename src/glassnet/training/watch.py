@@ -108,7 +108,8 @@ class Watch:
         loss, Y = self.backend.evaluate(params, self.validation)
         T, weights = self.validation.T, self.validation.weights
         self.measured = {"validation_loss": loss}
-        self.measured |= {f"validation_{name}": f(T, Y, weights) for name, f in self.options.metrics.items()}
+        with np.errstate(all="ignore"):  # of a network about to diverge; the loss will say so
+            self.measured |= {f"validation_{name}": f(T, Y, weights) for name, f in self.options.metrics.items()}
         self.best.offer(loss, epoch, step, params, self.options.tolerance)
         patience = self.options.patience
         waited = (step - self.best.step) / self.backend.steps_per_epoch

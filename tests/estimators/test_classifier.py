@@ -1,0 +1,177 @@
+"""GlassNetClassifier: tasks, labels, probabilities, and what it refuses."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from glassnet import GlassNetClassifier
+from glassnet.errors import DataError, OptionError
+from glassnet.estimators.classifier import accuracy
+from glassnet.estimators.targets import OneHotWarning
+
+
+def clouds(n=60, seed=0):
+    rng = np.random.default_rng(seed)
+    X = np.vstack([rng.normal(size=(n, 2)) + centre for centre in ([0, -2], [2, 2], [-2, 2])])
+    return X, np.repeat(["south", "east", "west"], n)
+
+
+def quick(**options):
+    return GlassNetClassifier((8,), max_epochs=30, learning_rate=0.02, random_state=0, **options)
+
+
+def test_three_clouds_are_told_apart_and_labels_come_back_as_they_went_in():
+    X, y = clouds()
+    clf = quick().fit(X, y)
+    assert clf.classes_.tolist() == ["east", "south", "west"]
+    assert clf.score(*clouds(200, seed=1)) > 0.93  # the nearest-mean rule reaches about 0.96
+    P = clf.predict_proba(X)
+    assert P.dtype == np.float64
+    assert P.shape == (180, 3)
+    np.testing.assert_allclose(P.sum(axis=1), 1, atol=1e-12)
+    assert np.array_equal(clf.predict(X), clf.classes_[P.argmax(axis=1)])
+
+
+def test_two_classes_train_one_output_node():
+    X, y = clouds()
+    two = y != "west"
+    clf = quick().fit(X[two], y[two])
+    assert clf.network_.n_outputs == 1
+    assert clf.network_.loss.name == "binary_cross_entropy"
+    P = clf.predict_proba(X)
+    assert P.shape == (180, 2)
+    np.testing.assert_allclose(P.sum(axis=1), 1, atol=1e-12)
+
+
+def test_two_classes_can_have_a_node_each_on_request():
+    X, y = clouds()
+    two = y != "west"
+    clf = quick(loss="cross_entropy").fit(X[two], y[two])
+    assert clf.network_.n_outputs == 2
+    assert clf.score(X[two], y[two]) > 0.9
+
+
+@pytest.mark.parametrize(
+    "labels", [[0, 1, 2], [-3, 7, 12], [1.0, 2.0, 3.0], ["a", "b", "c"], [b"a", b"b", b"c"]], ids=str
+)
+def test_labels_of_any_kind_are_classes(labels):
+    X, y = clouds()
+    codes = np.unique(y, return_inverse=True)[1]
+    clf = quick().fit(X, np.array(labels)[codes])
+    assert clf.classes_.tolist() == labels
+    assert set(clf.predict(X).tolist()) <= set(labels)
+
+
+def test_booleans_are_two_classes():
+    X, y = clouds()
+    clf = quick().fit(X, y == "south")
+    assert clf.classes_.tolist() == [False, True]
+    assert clf.predict(X).dtype == bool
+
+
+def test_the_history_has_a_row_an_epoch_with_loss_accuracy_rate_and_seconds():
+    X, y = clouds()
+    clf = quick().fit(X, y)
+    assert clf.n_iter_ == len(clf.history_)
+    assert set(clf.history_[0]) == {
+        *("epoch", "step", "loss", "validation_loss", "validation_accuracy", "learning_rate", "seconds")
+    }
+    assert [row["epoch"] for row in clf.history_] == list(range(1, clf.n_iter_ + 1))
+    losses = [row["validation_loss"] for row in clf.history_]
+    assert clf.best_epoch_ == 1 + int(np.argmin(losses))
+    assert clf.loss_curve_ == [row["loss"] for row in clf.history_]
+    assert len(clf.history_frame()) == clf.n_iter_
+
+
+def test_several_labels_a_row_train_a_multilabel_model():
+    X, _ = clouds()
+    T = np.column_stack([X[:, 0] > 0, X[:, 1] > 0]).astype(int)
+    clf = quick().fit(X, T)
+    assert clf.network_.loss.name == "multilabel"
+    assert clf.predict(X).shape == T.shape
+    assert clf.predict_proba(X).shape == T.shape
+    assert clf.score(X, T) > 0.9
+
+
+def test_a_matrix_that_looks_one_hot_warns_and_names_argmax():
+    X, y = clouds()
+    T = np.eye(3, dtype=int)[np.unique(y, return_inverse=True)[1]]
+    with pytest.warns(OneHotWarning) as caught:
+        clf = quick().fit(X, T)
+    assert "a multilabel model is trained" in str(caught[0].message)
+    assert "T.argmax(axis=1)" in str(caught[0].message)
+    assert caught[0].filename == __file__
+    assert clf.network_.loss.name == "multilabel"
+
+
+def test_accuracy_by_hand():
+    T = np.array([[1, 0], [0, 1], [0, 1]])
+    Y = np.array([[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]])
+    assert accuracy(T, Y, None) == pytest.approx(2 / 3)
+    assert accuracy(T, Y, np.array([1.0, 3.0, 0.0])) == pytest.approx(1 / 4)
+    assert accuracy(np.array([[1.0], [0.0]]), np.array([[0.7], [0.6]]), None) == 0.5
+
+
+def test_label_smoothing_keeps_probabilities_from_the_edges():
+    X, y = clouds()
+    sharp, smooth = (
+        quick(label_smoothing=epsilon, early_stopping=False).fit(X, y).predict_proba(X).max(axis=1)
+        for epsilon in (0.0, 0.3)
+    )
+    # On points far from the others the smoothed loss is lowest at 1 - 0.3 + 0.3 / 3 = 0.8.
+    assert abs(np.median(smooth) - 0.8) < 0.05
+    assert np.median(sharp) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("y", "text"),
+    [
+        (["a"] * 4, "y must hold at least 2 classes; there is one class only, got ['a']. "),
+        ([0.5, 1.5, 2.0, 3.0], "y must hold classes, not continuous numbers, got 0.5. "),
+        ([1.0, np.nan, 0.0, 1.0], "row 2: target must not have missing values, and has 1, the first, got nan. "),
+        (["a", None, "b", None], "row 2: target must not have missing values, and has 2, the first, got None. "),
+        ([1.0, np.inf, 0.0, 1.0], "row 2: target must not have infinite values, and has 1, the first, got inf. "),
+    ],
+)
+def test_targets_that_cannot_be_classes_are_refused(y, text):
+    X = np.arange(8.0).reshape(4, 2)
+    with pytest.raises(DataError) as caught:
+        GlassNetClassifier().fit(X, pd.Series(y))
+    assert str(caught.value).startswith(text)
+
+
+def test_labels_of_several_kinds_are_refused():
+    X = np.arange(8.0).reshape(4, 2)
+    with pytest.raises(DataError, match=r"^y must hold labels of one kind, got \['int', 'str'\]"):
+        GlassNetClassifier().fit(X, np.array([1, "a", 2, "b"], dtype=object))
+
+
+def test_a_matrix_of_other_values_than_0_and_1_is_refused():
+    X = np.arange(8.0).reshape(4, 2)
+    with pytest.raises(DataError, match="^y must be labels"):
+        GlassNetClassifier().fit(X, np.arange(8).reshape(4, 2))
+
+
+def test_no_target_is_refused_in_scikit_learns_words():
+    with pytest.raises(ValueError, match="requires y to be passed, but the target y is None"):
+        GlassNetClassifier().fit(np.ones((4, 2)), None)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "poisson", "hinge"])
+def test_a_loss_for_another_task_is_refused(loss):
+    X, y = clouds(5)
+    with pytest.raises(OptionError, match=r"^loss must be one of .*'cross_entropy'"):
+        quick(loss=loss).fit(X, y)
+
+
+def test_a_validation_label_that_training_did_not_have_is_refused_with_its_row():
+    X, y = clouds()
+    with pytest.raises(DataError) as caught:
+        quick().fit(X, y, validation=(X[:3], ["east", "north", "west"]))
+    assert str(caught.value) == "row 2: y must hold the classes of training, 'east', 'south', 'west', got 'north'"
+
+
+def test_a_class_of_one_row_trains():
+    X, y = clouds(30)
+    y[0] = "rare"
+    assert "rare" in quick().fit(X, y).classes_

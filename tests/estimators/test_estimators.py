@@ -1,0 +1,407 @@
+"""What both estimators share: settings, seeds, weights, validation, warm start, scikit-learn's manners, real tables."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pandas as pd
+import polars as pl
+import pytest
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import cross_val_score
+
+from glassnet import GlassNetClassifier, GlassNetRegressor, custom_activation, custom_loss
+from glassnet.errors import ColumnError, DataError, DivergenceWarning, OptionError, TrainingDiverged
+from glassnet.estimators.base import InterruptedWarning
+from glassnet.maths.optimisers import Adam
+from glassnet.tables.encoder import NearlyUniqueWarning
+
+
+def table(n=120, seed=0):
+    """A mixed table: numbers with gaps, a category, and a class that depends on both."""
+    rng = np.random.default_rng(seed)
+    size, colour = rng.normal(size=n), rng.choice(["red", "green", "blue"], size=n)
+    X = pd.DataFrame({"size": size, "colour": colour, "noise": rng.normal(size=n)})
+    X.loc[::7, "noise"] = np.nan
+    y = np.where((size > 0) ^ (colour == "red"), "yes", "no")
+    return X, y
+
+
+def quick(kind=GlassNetClassifier, **options):
+    return kind(**{"hidden_layer_sizes": (8,), "max_epochs": 4, "random_state": 0, **options})
+
+
+# --- the same from the same ---
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_others():
+    X, y = table()
+    first, again, other = (quick(random_state=seed).fit(X, y).network_.params for seed in (1, 1, 2))
+    assert first.tobytes() == again.tobytes()
+    assert first.tobytes() != other.tobytes()
+
+
+def test_settings_can_be_passed_back_and_give_the_same_network():
+    X, y = table()
+    clf = GlassNetClassifier(random_state=3, max_epochs=5).fit(X, y)
+    again = GlassNetClassifier(**clf.settings_).fit(X, y)
+    assert again.settings_ == clf.settings_
+    assert again.network_.params.tobytes() == clf.network_.params.tobytes()
+    assert not [
+        name
+        for name, value in clf.settings_.items()
+        if isinstance(value, str) and value == "auto" and name != "initializer" and name != "target_scaling"
+    ]
+
+
+def test_get_params_returns_what_was_passed_and_clone_copies_it():
+    clf = quick(dropout=0.3, optimizer=Adam(beta_1=0.8))
+    X, y = table()
+    clf.fit(X, y)
+    assert clf.get_params()["hidden_layer_sizes"] == (8,)
+    assert clf.get_params()["learning_rate"] == "auto"
+    twin = clone(clf)
+    assert twin.get_params() == clf.get_params()
+    assert not hasattr(twin, "network_")
+
+
+def test_pickle_keeps_the_predictions():
+    X, y = table()
+    clf = quick().fit(X, y)
+    assert np.array_equal(pickle.loads(pickle.dumps(clf)).predict_proba(X), clf.predict_proba(X))
+
+
+def test_pandas_and_polars_give_the_same_network():
+    X, y = table()
+    assert (
+        quick().fit(X, y).network_.params.tobytes()
+        == quick().fit(pl.from_pandas(X), pl.Series(y)).network_.params.tobytes()
+    )
+
+
+def test_cross_validation_of_scikit_learn_works():
+    X, y = table(200)
+    scores = cross_val_score(quick(max_epochs=40, learning_rate=0.02), X, y, cv=3)
+    assert scores.mean() > 0.7
+
+
+# --- attributes ---
+
+
+def test_fitted_attributes_have_scikit_learns_names_and_shapes():
+    X, y = table()
+    clf = quick().fit(X, y)
+    assert clf.n_features_in_ == 3
+    assert clf.feature_names_in_.tolist() == ["size", "colour", "noise"]
+    # size, three colours, noise and its indicator of missing values: six inputs.
+    assert [W.shape for W in clf.coefs_] == [(6, 8), (8, 1)]
+    assert [b.shape for b in clf.intercepts_] == [(8,), (1,)]
+    assert clf.hidden(X).shape == (120, 8)
+    assert [column["kind"] for column in clf.columns_] == ["number", "category", "number"]
+
+
+def test_an_array_has_no_feature_names():
+    X, y = table()
+    clf = quick().fit(X[["size"]].to_numpy(), y)
+    assert not hasattr(clf, "feature_names_in_")
+
+
+@pytest.mark.parametrize("method", ["predict", "predict_proba", "hidden", "coefs_", "history_frame", "plot_loss"])
+def test_before_fit_every_use_says_that_it_is_not_fitted(method):
+    X, clf = table()[0], GlassNetClassifier()
+    arguments = [X] if method in ("predict", "predict_proba", "hidden") else []
+    with pytest.raises(NotFittedError):
+        getattr(clf, method)(*arguments)
+
+
+def test_columns_in_another_order_and_more_of_them_change_nothing():
+    X, y = table()
+    clf = quick().fit(X, y)
+    shuffled = X[["noise", "colour", "size"]].assign(extra=1)
+    assert np.array_equal(clf.predict_proba(shuffled), clf.predict_proba(X))
+
+
+def test_other_columns_than_in_training_are_an_error_with_names():
+    X, y = table()
+    clf = quick().fit(X, y)
+    with pytest.raises(ColumnError) as caught:
+        clf.predict(X.rename(columns={"colour": "color"}))
+    assert "'colour'" in str(caught.value)
+    assert "Did you mean its column 'color'" in str(caught.value)
+
+
+def test_text_where_numbers_were_is_an_error_with_column_row_and_value():
+    X, y = table()
+    clf = quick().fit(X, y)
+    bad = X.assign(size=X["size"].astype(object))
+    bad.loc[4, "size"] = "large"
+    with pytest.raises(ColumnError) as caught:
+        clf.predict(bad)
+    assert (caught.value.column, caught.value.row, caught.value.value) == ("size", 5, "large")
+
+
+def test_an_infinity_is_an_error_with_column_and_row():
+    X, y = table()
+    X.loc[9, "size"] = np.inf
+    with pytest.raises(DataError) as caught:
+        quick().fit(X, y)
+    assert (caught.value.column, caught.value.row, caught.value.value) == ("size", 10, np.inf)
+
+
+def test_an_all_missing_column_is_an_error_with_its_name():
+    X, y = table()
+    with pytest.raises(DataError) as caught:
+        quick().fit(X.assign(empty=np.nan), y)
+    assert str(caught.value) == "column 'empty' holds no value at all. Drop it before training."
+
+
+# --- options ---
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"activation": "rellu"}, "activation must be one of "),
+        ({"optimizer": "adamm"}, "optimizer must be one of "),
+        ({"schedule": "cosin"}, "schedule must be one of "),
+        ({"initializer": "xavier"}, "initializer must be one of "),
+        ({"input_scaling": "zscore"}, "input_scaling must be one of "),
+        ({"normalisation": "batch"}, "normalisation must be one of 'layer', 'none', got 'batch'"),
+        ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes must be widths of hidden layers"),
+        ({"hidden_layer_sizes": "large"}, "hidden_layer_sizes must be widths of hidden layers"),
+        ({"hidden_layer_sizes": (8, 4), "dropout": [0.1]}, "dropout must hold one value for each of 2 hidden layers"),
+        ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
+        ({"learning_rate": 0}, "learning_rate must be positive, got 0"),
+        ({"learning_rate": "fast"}, "learning_rate must be positive, got 'fast'"),
+        ({"batch_size": 0}, 'batch_size must be "auto", "full" or a whole number of at least 1, got 0'),
+        ({"max_epochs": 1.5}, "max_epochs must be a whole number of at least 1, got 1.5"),
+        ({"l2": -1}, "l2 must be at least 0, got -1"),
+        ({"clip_norm": 0}, "clip_norm must be positive, got 0"),
+        ({"validation_fraction": 1.0}, "validation_fraction must lie strictly between 0 and 1, got 1.0"),
+        ({"validation_every": "often"}, "validation_every must be a whole number of epochs"),
+        ({"early_stopping": "yes"}, "early_stopping must be \"auto\", True or False, got 'yes'"),
+        ({"label_smoothing": 1.0}, "label_smoothing must be at least 0 and below 1, got 1.0"),
+        ({"dtype": "float16"}, "dtype must be one of 'float32', 'float64', got 'float16'"),
+        ({"random_state": -1}, "random_state "),
+        ({"optimizer": "lbfgs", "dropout": 0.5}, "dropout must be left at 0.0 with optimizer='lbfgs', got 0.5"),
+        ({"optimizer": "lbfgs", "batch_size": 32}, "batch_size must be left at 'auto' with optimizer='lbfgs', got 32"),
+        ({"optimizer": "lbfgs", "schedule": "cosine"}, "schedule must be left at 'auto' with optimizer='lbfgs'"),
+        ({"optimizer": "lbfgs", "clip_norm": 1.0}, "clip_norm must be left at None with optimizer='lbfgs', got 1.0"),
+        ({"quantiles": (0.1, 0.9)}, "loss takes no such option as quantiles, got 'binary_cross_entropy'"),
+    ],
+    ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
+)
+def test_an_option_that_cannot_be_is_refused_by_name_rule_and_value(options, text):
+    X, y = table()
+    with pytest.raises(OptionError) as caught:
+        quick(**options).fit(X, y)
+    assert str(caught.value).startswith(text)
+
+
+def test_a_misspelled_option_names_the_nearest():
+    X, y = table()
+    with pytest.raises(OptionError, match=r"Did you mean 'relu'\?$"):
+        quick(activation="rellu").fit(X, y)
+
+
+def test_activation_and_dropout_can_differ_from_layer_to_layer():
+    X, y = table()
+    clf = quick(hidden_layer_sizes=(8, 4), activation=["relu", "tanh"], dropout=[0.0, 0.2]).fit(X, y)
+    kinds = [layer["kind"] for layer in clf.network_.describe()["layers"]]
+    assert kinds == ["Dense", "Dense", "Dropout", "Dense"]
+    assert [layer.activation.name for layer in clf.network_.layers if hasattr(layer, "activation")] == [
+        *("relu", "tanh", "identity")
+    ]
+
+
+def test_layer_normalisation_stands_before_each_activation():
+    X, y = table()
+    kinds = [layer["kind"] for layer in quick(normalisation="layer").fit(X, y).network_.describe()["layers"]]
+    assert kinds == ["Dense", "LayerNorm", "Activation", "Dense"]
+
+
+@pytest.mark.parametrize("optimizer", ["gradient_descent", "momentum", "nesterov", "rmsprop", "adam", "adamw", "lbfgs"])
+def test_every_optimiser_learns(optimizer):
+    X, y = table(400)
+    clf = quick(optimizer=optimizer, max_epochs=60, batch_size="auto").fit(X, y)
+    assert clf.history_[-1]["loss"] < 0.8 * clf.history_[0]["loss"]
+
+
+@pytest.mark.parametrize(
+    "schedule", ["constant", "step", "cosine", "one_cycle", "warm_up", "plateau", lambda step: 0.5]
+)
+def test_every_schedule_trains(schedule):
+    X, y = table()
+    clf = quick(schedule=schedule).fit(X, y)
+    assert all(0 <= row["learning_rate"] <= 1e-3 for row in clf.history_)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", np.float64])
+def test_computing_is_in_the_dtype_and_predictions_are_float64(dtype):
+    X, y = table()
+    clf = quick(dtype=dtype).fit(X, y)
+    assert clf.network_.params.dtype == dtype
+    assert clf.predict_proba(X).dtype == np.float64
+
+
+def test_an_activation_and_a_loss_of_ones_own_train_and_cannot_be_saved(tmp_path):
+    X, y = table()
+    square = custom_activation(lambda Z: Z * Z, lambda Z: 2 * Z, name="square")
+    clf = quick(activation=square).fit(X, y)
+    with pytest.raises(OptionError, match="^activation is a function of your own, which a model file cannot hold"):
+        clf.save(tmp_path / "model.glassnet")
+    fourth = custom_loss(lambda Z, T: (Z - T) ** 4, lambda Z, T: 4 * (Z - T) ** 3)
+    model = quick(GlassNetRegressor, loss=fourth, max_epochs=40, learning_rate=0.02).fit(X, X["size"])
+    assert model.score(X, X["size"]) > 0.8
+    with pytest.raises(OptionError, match="^loss is a function of your own"):
+        model.save(tmp_path / "model.glassnet")
+
+
+# --- weights, validation, warm start ---
+
+
+def test_a_row_of_weight_zero_counts_as_absent():
+    X, y = table()
+    weights = np.ones(120)
+    weights[60:] = 0
+    one = quick(early_stopping=False, input_scaling="none", batch_size="full", dtype="float64")
+    absent = clone(one).fit(X, y, sample_weight=weights).network_.params
+    lying = np.where(np.arange(120) < 60, y, np.where(y == "yes", "no", "yes"))
+    np.testing.assert_array_equal(clone(one).fit(X, lying, sample_weight=weights).network_.params, absent)
+
+
+def test_a_weight_of_two_is_the_row_twice():
+    X, y = table()
+    both = quick(early_stopping=False, input_scaling="none", batch_size="full", dtype="float64", max_epochs=20)
+    weights = np.where(np.arange(120) < 40, 2.0, 1.0)
+    weighted = clone(both).fit(X, y, sample_weight=weights)
+    repeated = clone(both).fit(pd.concat([X, X[:40]], ignore_index=True), np.concatenate([y, y[:40]]))
+    # The mean that stands for a missing number is that of the rows, so rows with gaps are left out of the comparison.
+    assert repeated.network_.params == pytest.approx(weighted.network_.params, abs=0.05)
+
+
+@pytest.mark.parametrize("weights", [[-1.0] * 120, [np.nan] * 120, [1.0] * 3])
+def test_weights_that_cannot_be_are_refused(weights):
+    X, y = table()
+    with pytest.raises(DataError, match="^sample_weight must be 120 finite numbers of at least 0, one for each row"):
+        quick().fit(X, y, sample_weight=weights)
+
+
+def test_weights_that_are_all_zero_leave_nothing_to_train_on():
+    X, y = table()
+    with pytest.raises(DataError, match="^sample_weight leaves no row to train on"):
+        quick().fit(X, y, sample_weight=np.zeros(120))
+
+
+def test_a_validation_set_of_the_users_is_used_instead_of_a_part():
+    X, y = table()
+    X_val, y_val = table(50, seed=9)
+    clf = quick(early_stopping=True).fit(X, y, validation=(X_val, y_val))
+    P = clf.predict_proba(X_val)
+    loss = -np.mean(np.log(P[np.arange(50), (y_val == "yes").astype(int)]))
+    best = clf.history_[clf.best_epoch_ - 1]["validation_loss"]
+    assert loss == pytest.approx(best, rel=1e-5)
+    assert best == min(row["validation_loss"] for row in clf.history_)
+
+
+@pytest.mark.parametrize("validation", [3, ("X",), "both"])
+def test_a_validation_set_of_another_form_is_refused(validation):
+    X, y = table()
+    with pytest.raises(OptionError, match=r"^validation must be \(X, y\) or \(X, y, sample_weight\)"):
+        quick().fit(X, y, validation=validation)
+
+
+def test_a_tiny_table_trains_without_validation_unless_it_is_asked_for():
+    X, y = table(30)
+    assert "validation_loss" not in quick().fit(X, y).history_[0]
+    assert "validation_loss" in quick(early_stopping=True).fit(X, y).history_[0]
+    with pytest.raises(DataError, match="^validation_fraction holds out no row of 4 to validate on, got 0.1"):
+        quick(early_stopping=True).fit(X[:4], ["a", "b", "a", "b"])
+
+
+def test_warm_start_goes_on_from_the_last_weights():
+    X, y = table()
+    clf = quick(warm_start=True, schedule="constant", max_epochs=30, learning_rate=0.01).fit(X, y)
+    first = clf.history_[-1]["loss"]
+    clf.fit(X, y)
+    assert clf.history_[0]["loss"] < first * 1.1
+
+
+def test_warm_start_with_another_network_is_refused():
+    X, y = table()
+    clf = quick(warm_start=True).fit(X, y)
+    with pytest.raises(OptionError, match=r"^warm_start needs the same network as the last fit"):
+        clf.set_params(hidden_layer_sizes=(9,)).fit(X, y)
+
+
+# --- divergence, interruption ---
+
+
+def test_a_rate_that_is_too_high_names_epoch_loss_and_what_to_try():
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    model = GlassNetRegressor(
+        (8,), activation="relu", optimizer="gradient_descent", learning_rate=1e6, random_state=0, max_epochs=5
+    )
+    with pytest.raises(TrainingDiverged) as caught:
+        model.fit(X, X[:, 0])
+    message = str(caught.value)
+    assert message.startswith("training diverged in epoch 1 at learning rate 1e+06: the loss became ")
+    assert message.endswith("Try a lower learning_rate, such as 100000, clip_norm=1, or scaled inputs.")
+    assert not hasattr(model, "network_")
+
+
+def test_divergence_after_an_epoch_warns_and_leaves_a_usable_model():
+    X = np.random.default_rng(0).normal(size=(200, 3))
+    model = GlassNetRegressor(
+        (8,),
+        activation="identity",
+        optimizer="gradient_descent",
+        learning_rate=2.0,
+        batch_size="full",
+        schedule="constant",
+        max_epochs=5000,
+        patience=5000,
+        random_state=0,
+    )
+    with pytest.warns(DivergenceWarning, match=r"^training diverged in epoch \d+ \(the loss became "):
+        model.fit(X, X[:, 0])
+    assert model.stop_reason_ == "diverged"
+    assert np.isfinite(model.predict(X)).all()
+
+
+def test_an_interruption_warns_and_keeps_the_best_weights():
+    import signal
+
+    X, y = table()
+    pressed = [lambda row: signal.raise_signal(signal.SIGINT) if row["epoch"] == 2 else None]
+    clf = quick(callbacks=pressed, max_epochs=100)
+    with pytest.warns(InterruptedWarning, match="^training was interrupted in epoch 2; the weights of epoch"):
+        clf.fit(X, y)
+    assert len(clf.predict(X)) == 120
+
+
+# --- real tables ---
+
+
+def test_every_real_table_trains(real_data):
+    regression = {
+        *("abalone", "airfoil", "bike_sharing", "california_housing", "concrete", "diamonds", "energy_efficiency"),
+        *("hflights", "inst_eval", "insurance", "taxis", "wine_quality"),
+    }
+    tables = sorted(real_data.glob("*.parquet"))
+    assert len(tables) == 30
+    for path in tables:
+        frame = pl.read_parquet(path).sample(fraction=1.0, shuffle=True, seed=0).head(4000)
+        name = path.stem
+        n_targets = 2 if name == "energy_efficiency" else 1
+        X, Y = frame[:, :-n_targets], frame[:, -n_targets:]
+        X = X[[column.name for column in X if column.null_count() < len(X)]]
+        kind = GlassNetRegressor if name in regression else GlassNetClassifier
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NearlyUniqueWarning)
+            model = kind(max_epochs=2, random_state=0).fit(X, Y)
+            predicted = model.predict(X)
+        assert len(predicted) == len(X), name
+        losses = [row["loss"] for row in model.history_]
+        assert losses[1] < losses[0], name
