@@ -103,7 +103,12 @@ class Draws:
 
 
 class Layer:
-    """Interface of a layer; see the head of this module. By default: no parameters, and as wide as its input."""
+    """Interface of a layer; see the head of this module. By default: no parameters, and as wide as its input.
+
+    `draws` says whether its forward pass draws random numbers in training.
+    """
+
+    draws: bool = False
 
     def shapes(self, p: int) -> dict[str, Block]:
         """Parameters for p inputs."""
@@ -234,6 +239,8 @@ class Dropout(Layer):
 
     The mask is a pure function of (seed, step, layer, row, unit), see `random`.
     """
+
+    draws = True
 
     def __init__(self, rate: float) -> None:
         if not 0 <= rate < 1:

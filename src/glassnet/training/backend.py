@@ -68,6 +68,7 @@ class ReferenceBackend:
         self.l1, self.l2 = l1, l2
         self.clip_norm = clip_norm
         self.seed = seed
+        self._draws = any(layer.draws for layer in network.layers)
         self._weight_slices = [block.slice for block in network.blocks if block.role == "weight"]
 
     @property
@@ -112,7 +113,7 @@ class ReferenceBackend:
         network, data = self.network, self.rows
         step = int(state["step"])
         weights = None if data.weights is None else data.weights[batch]
-        draws = Draws(Stream(self.seed, Purpose.DROPOUT, step=step), dropout)
+        draws = Draws(Stream(self.seed, Purpose.DROPOUT, step=step), dropout) if self._draws else None
         T = network.loss.smoothed(data.T[batch], label_smoothing)
         loss, G = network.backpropagate(data.X[batch], T, weights, draws)
         self._add_penalties(G)
