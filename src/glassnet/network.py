@@ -103,17 +103,27 @@ class Network:
 
     @property
     def params(self) -> np.ndarray:
-        """All parameters, one flat vector. Assigning a vector of the same length replaces them."""
+        """All parameters, one flat vector. Assigning a vector of the same length replaces them by a copy of it."""
         return self._params
 
     @params.setter
     def params(self, vector: np.ndarray) -> None:
+        self.bind(np.array(vector, self.dtype))
+
+    def bind(self, vector: np.ndarray) -> None:
+        """Compute with this very vector from now on: what is written to it is written to the network.
+
+        Raises OptionError unless it has the network's size and float type.
+        """
         size = sum(block.size for block in self.blocks)
-        vector = np.ascontiguousarray(vector, self.dtype)
-        if vector.shape != (size,):
+        if vector.shape != (size,) or vector.dtype != self.dtype:
             raise OptionError(f"must be a vector of {size} numbers", argument="params", value=vector.shape)
         self._params = vector
         self._views = _views(self.blocks, len(self.layers), vector)
+
+    def split(self, vector: np.ndarray) -> dict[str, np.ndarray]:
+        """A flat vector laid out like `params`, such as a gradient, cut into its blocks by name, as views."""
+        return {block.name: vector[block.slice].reshape(block.shape) for block in self.blocks}
 
     def parameters(self, layer: int) -> dict[str, np.ndarray]:
         """The parameters of one layer by name, as views of the flat vector: writing to them writes to the network."""

@@ -132,7 +132,8 @@ class GlassNetEstimator(Pictures, BaseEstimator):
             they are.
         y : (n,) or (n, K), see the class.
         sample_weight : (n,) of at least 0; a row of weight 2 counts as two rows, one of weight 0 as absent.
-        validation : (X, y) or (X, y, sample_weight) to validate on, instead of a part of the training rows.
+        validation : (X, y) or (X, y, sample_weight) to validate on, instead of a part of the training rows. The best
+            weights are then those with the lowest loss on it, even with early_stopping=False, which only trains on.
 
         Returns the estimator. Raises OptionError, DataError, ColumnError or TrainingDiverged, see `glassnet.errors`.
         """

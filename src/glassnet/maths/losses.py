@@ -33,6 +33,7 @@ __all__ = [
     "SoftmaxCrossEntropy",
     "custom_loss",
     "loss_named",
+    "one_hot",
     "softmax",
 ]
 
@@ -56,8 +57,18 @@ def log_softmax(Z: Array) -> Array:
     return S - log(exp(S).sum(axis=-1, keepdims=True))
 
 
+def one_hot(labels: np.ndarray, n_classes: int, dtype: Any = np.float64) -> np.ndarray:
+    """The article's matrix T (n, n_classes): row i is 0 but for a 1 in the column labels[i]."""
+    T = np.zeros((len(labels), n_classes), dtype)
+    T[np.arange(len(labels)), labels] = 1.0
+    return T
+
+
 def softmax_cross_entropy(Z: Array, T: Array) -> Array:
     """The article's negative log likelihood of each row, l_i = -Σ_j T_ij log Y_ij with Y = softmax(Z), in nats.
+
+    It takes the scores Z, where the article takes the probabilities Y: the logarithm of a softmax is stable, the
+    softmax of a very low score is 0 and has no logarithm.
 
     Z, T : (..., n, K), the rows of T one-hot or any probabilities. Returns (..., n).
     """
@@ -216,10 +227,7 @@ class SoftmaxCrossEntropy(Loss):
             if not (np.all(T >= 0) and np.allclose(T.sum(axis=-1), 1.0, atol=1e-4)):
                 raise DataError("must be one-hot: entries of at least 0, and rows with sum 1", argument="y")
             return T
-        labels = _whole_numbers(y, n_outputs)
-        T = np.zeros((len(labels), n_outputs), dtype)
-        T[np.arange(len(labels)), labels] = 1.0
-        return T
+        return one_hot(_whole_numbers(y, n_outputs), n_outputs, dtype)
 
     def smoothing_classes(self, T: np.ndarray) -> int:
         """The number of columns."""

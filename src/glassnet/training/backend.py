@@ -89,7 +89,7 @@ class ReferenceBackend:
         and the last weights are finite.
         """
         total, finite = 0.0, True
-        self.network.params = state["params"]
+        self.network.bind(state["params"])
         with np.errstate(all="ignore"):  # overflow shows in the flag
             for batch, step_rates in zip(self._batches(rows), rates, strict=True):
                 loss = self._step(state, batch, *step_rates.tolist())
@@ -136,7 +136,7 @@ class ReferenceBackend:
     def loss_and_gradient(self, params: np.ndarray) -> tuple[float, np.ndarray]:
         """The loss over all training rows, penalties included, and its gradient: what L-BFGS minimises."""
         network = self.network
-        network.params = params
+        network.bind(params)
         with np.errstate(all="ignore"):
             loss, G = network.backpropagate(self.rows.X, network.loss.smoothed(self.rows.T), self.rows.weights)
             self._add_penalties(G)
@@ -161,7 +161,7 @@ class ReferenceBackend:
         return total if self.network.reduction == "sum" else total / (self.rows if rows is None else rows).total_weight
 
     def _scores(self, params: np.ndarray, X: np.ndarray) -> np.ndarray:
-        self.network.params = params
+        self.network.bind(params)
         chunks = [self.network.forward(X[first : first + CHUNK])[0] for first in range(0, len(X), CHUNK)]
         return np.concatenate(chunks) if chunks else np.empty((0, self.network.n_outputs), self.network.dtype)
 
