@@ -8,12 +8,26 @@ import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
 from glassnet.errors import DataError
+from glassnet.maths.layers import Activation, Dense
+from glassnet.network import Network
+from glassnet.tables.encoder import TableEncoder
+from glassnet.tables.frames import table_of, target_of
 
 __all__ = ["Pictures"]
 
 
 class Pictures:
     """The `plot_…` methods. Each draws on `ax`, or on a new figure, and returns the matplotlib axes."""
+
+    # What a fitted estimator has.
+    network_: Network
+    encoder_: TableEncoder
+    history_: list[dict[str, Any]]
+    coefs_: Any
+    intercepts_: Any
+    classes_: Any
+    predict: Any
+    predict_proba: Any
 
     def plot_loss(self, ax: Any = None) -> Any:
         """Training and validation loss of each epoch, the best epoch marked."""
@@ -31,13 +45,19 @@ class Pictures:
         """Nodes and weights of the network; wide layers are shortened to `max_nodes`."""
         from glassnet import views
 
-        history = self._history()  # checks that there is a network
-        assert history is not None
+        check_is_fitted(self, "network_")
+        names: list[str] = []
+        for layer in self.network_.layers:
+            if isinstance(layer, Dense):
+                names.append(layer.activation.name)
+            elif isinstance(layer, Activation):  # it stands after a dense layer that leaves the activation to it
+                names[-1] = layer.activation.name
         return views.plot_network(
-            self.coefs_,  # type: ignore[attr-defined]
-            input_names=self.encoder_.feature_names_out(),  # type: ignore[attr-defined]
+            self.coefs_,
+            self.intercepts_,
+            input_names=self.encoder_.feature_names_out(),
             output_names=self._output_names(),
-            activations=[layer.activation.name for layer in self.network_.layers if hasattr(layer, "activation")],  # type: ignore[attr-defined]
+            activations=names,
             max_nodes=max_nodes,
             ax=ax,
         )
@@ -48,17 +68,17 @@ class Pictures:
 
         from glassnet import views
 
-        predicted = self.predict(X)  # type: ignore[attr-defined]
+        predicted = self.predict(X)
         if not hasattr(self, "classes_") or predicted.ndim != 1:
             raise DataError("needs classes that exclude each other", argument="plot_confusion")
-        matrix = confusion_matrix(np.asarray(y), predicted, labels=self.classes_)
+        matrix = confusion_matrix(target_of(y).reshape(-1), predicted, labels=self.classes_)
         return views.plot_confusion(matrix, [str(label) for label in self.classes_], ax=ax)
 
     def plot_predictions(self, X: Any, y: Any, ax: Any = None) -> Any:
         """Predicted against true numbers; for regressors, the first target of several."""
         from glassnet import views
 
-        true, predicted = np.asarray(y, float), self.predict(X)  # type: ignore[attr-defined]
+        true, predicted = np.asarray(y, float), self.predict(X)
         if true.ndim == 2:
             true, predicted = true[:, 0], predicted.reshape(len(true), -1)[:, 0]
         return views.plot_predicted_against_true(true, predicted, ax=ax)
@@ -68,18 +88,31 @@ class Pictures:
         from glassnet import views
 
         check_is_fitted(self, "network_")
-        points = np.asarray(X, float)
-        names = list(self.feature_names_in_) if hasattr(self, "feature_names_in_") else None
-        frame = (lambda P: dict(zip(names, P.T, strict=True))) if names else (lambda P: P)
-        return views.plot_regions(lambda P: self.predict(frame(P)), points, np.asarray(y), names=names, ax=ax)  # type: ignore[attr-defined]
+        if len(self.encoder_.columns) != 2:
+            raise DataError("needs a table of two columns", argument="X", value=len(self.encoder_.columns))
+        table = table_of(X)
+        points = np.column_stack([table.columns[table.names.index(name)] for name in self.encoder_.feature_names_in])
+
+        def named(P: np.ndarray) -> dict[str, np.ndarray]:
+            return dict(zip(self.encoder_.feature_names_in, P.T, strict=True))
+
+        return views.plot_regions(
+            lambda P: self.predict(named(P)),
+            points.astype(float),
+            target_of(y).reshape(-1),
+            ax=ax,
+            names=self.encoder_.feature_names_in,
+            classes=self.classes_,
+            probabilities=lambda P: self.predict_proba(named(P)),
+        )
 
     def _history(self) -> list[dict[str, Any]]:
         check_is_fitted(self, "network_")
-        return self.history_  # type: ignore[attr-defined]
+        return self.history_
 
     def _output_names(self) -> list[str]:
         classes = getattr(self, "classes_", None)
-        n = self.network_.n_outputs  # type: ignore[attr-defined]
+        n = self.network_.n_outputs
         if classes is None:
             return ["prediction"] if n == 1 else [f"output {k}" for k in range(n)]
         return [str(classes[-1])] if n == 1 else [str(label) for label in classes]
