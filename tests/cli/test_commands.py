@@ -1,0 +1,349 @@
+"""Each command and option does what its help says."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import polars as pl
+import pytest
+
+import glassnet
+
+QUICK = ("--epochs", 3, "--no-pictures")
+
+
+def stdin_of(data: bytes) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(data))
+
+
+def glassnet_process(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "glassnet", *map(str, arguments)], capture_output=True, timeout=120, **options
+    )
+
+
+# --- help and version ---
+
+
+def test_version_is_printed(run):
+    assert run("--version") == (0, f"glassnet {glassnet.__version__}\n", "")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--help",), ("-h",)])
+def test_help_lists_the_commands_and_teaches_by_example(run, arguments):
+    ended = run(*arguments)
+    assert (ended.code, ended.err) == (0, "")
+    commands = [line for line in ended.out.splitlines() if line.startswith("│ ")]
+    places = [next(i for i, line in enumerate(commands) if line.startswith(f"│ {name} ")) for name in
+              ("train", "predict", "evaluate", "info", "demo")]  # fmt: skip
+    assert places == sorted(places)
+    assert "   glassnet train cars.csv --target price\n" in ended.out
+
+
+@pytest.mark.parametrize("command", ["train", "predict", "evaluate", "info"])
+def test_every_command_has_examples(run, command):
+    ended = run(command, "--help")
+    assert ended.code == 0
+    assert " Examples\n" in ended.out
+    assert f"   glassnet {command} cars." in ended.out
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["train", "--help"]])
+def test_help_and_version_load_no_heavy_library(arguments):
+    code = (
+        "import sys; from glassnet.cli import main; "
+        f"code = main({arguments!r}); "
+        "heavy = {'sklearn', 'polars', 'matplotlib', 'scipy', 'pandas', 'safetensors'}; "
+        "print(heavy & set(sys.modules), file=sys.stderr); "
+        "sys.exit(code)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stderr == "set()\n"
+
+
+def test_the_module_runs_as_the_command():
+    ended = glassnet_process("--version")
+    assert (ended.returncode, ended.stdout.decode()) == (0, f"glassnet {glassnet.__version__}" + os.linesep)
+
+
+# --- train ---
+
+
+def test_train_reports_and_writes_a_model_and_pictures(run, penguins, tmp_path):
+    ended = run("train", penguins, "--target", "species", "--epochs", 30)
+    assert ended.code == 0
+    lines = ended.out.splitlines()
+    assert lines[0] == f"{penguins}: 344 rows, 6 columns to predict from (4 numbers, 2 texts, 19 cells missing)"
+    assert lines[1] == "species holds 3 texts: multiclass"
+    assert lines[2] == "258 rows to train on, 86 held out"
+    assert "Held-out report: 86 rows" in lines
+    accuracy = next(line for line in lines if line.startswith("accuracy"))
+    assert float(accuracy.split()[1]) >= 0.95
+    assert accuracy.endswith("always the most frequent class: 0.4419")  # 38 of 86
+    assert lines[-1] == "next: glassnet predict penguins.glassnet new.csv"
+    assert "epoch 30/30" in ended.err
+    assert glassnet.load(tmp_path / "penguins.glassnet").target_name_ == "species"
+    pictures = sorted(path.name for path in (tmp_path / "penguins-pictures").iterdir())
+    assert pictures == ["confusion.png", "loss.png", "network.png"]
+    assert all((tmp_path / "penguins-pictures" / name).read_bytes()[:4] == b"\x89PNG" for name in pictures)
+
+
+def test_a_regression_is_drawn_as_predictions_and_two_numbers_as_regions(run, tmp_path):
+    x = np.linspace(0, 1, 60)
+    frame = pl.DataFrame({"x": x, "z": x[::-1] ** 2, "y": 3 * x, "side": ["left"] * 30 + ["right"] * 30})
+    frame.drop("side").write_csv(tmp_path / "line.csv")
+    frame.drop("y").write_csv(tmp_path / "sides.csv")
+    ended = run("train", "line.csv", "--target", "y", "--epochs", 2, "--out", "m.glassnet", "--pictures", "here")
+    assert ended.code == 0
+    assert "y holds numbers: regression" in ended.out
+    assert "wrote here/ loss.png, network.png, predictions.png" in ended.out
+    assert run("train", "sides.csv", "--target", "side", "--epochs", 2, "--quiet") == (0, "", "")
+    assert (tmp_path / "sides-pictures" / "regions.png").exists()
+
+
+def test_json_is_one_object_and_nothing_else(run, penguins):
+    ended = run("train", penguins, "--target", "species", *QUICK, "--json")
+    data = json.loads(ended.out)
+    assert ended.code == 0
+    assert (data["task"], data["task_reason"]) == ("multiclass", "species holds 3 texts: multiclass")
+    assert data["rows"] == {"training": 258, "held_out": 86}
+    assert (data["epochs"], data["stop_reason"]) == (3, "max_epochs")
+    assert (data["model"], data["pictures"]) == ("penguins.glassnet", [])
+    assert data["report"]["n_rows"] == 86
+    assert [row["class"] for row in data["report"]["per_class"]] == ["Adelie", "Chinstrap", "Gentoo"]
+
+
+def test_quiet_prints_nothing(run, penguins):
+    assert run("train", penguins, "--target", "species", *QUICK, "--quiet") == (0, "", "")
+
+
+def test_the_same_command_gives_the_same_bytes_and_the_function_too(run, penguins, tmp_path):
+    for name in ("one", "two"):
+        run("train", penguins, "--target", "species", *QUICK, "--quiet", "--out", f"{name}.glassnet")
+    glassnet.train(penguins, target="species", out=tmp_path / "function.glassnet", max_epochs=3)
+    first = (tmp_path / "one.glassnet").read_bytes()
+    assert (tmp_path / "two.glassnet").read_bytes() == first
+    assert (tmp_path / "function.glassnet").read_bytes() == first
+
+
+def test_another_seed_gives_another_model(run, penguins, tmp_path):
+    for seed in (0, 1):
+        run("train", penguins, "--target", "species", *QUICK, "--quiet", "--seed", seed, "--out", f"{seed}.glassnet")
+    assert (tmp_path / "0.glassnet").read_bytes() != (tmp_path / "1.glassnet").read_bytes()
+
+
+def test_the_flags_of_train_reach_the_network(run, penguins):
+    flags = {
+        "--hidden": "8,4",
+        "--activation": "tanh",
+        "--dropout": "0.25",
+        "--learning-rate": "0.01",
+        "--batch-size": "32",
+        "--weight-decay": "0.1",
+        "--clip-norm": "1",
+        "--optimizer": "adamw",
+        "--time-limit": "100",
+        "--seed": "7",
+    }
+    flat = [part for pair in flags.items() for part in pair]
+    assert run("train", penguins, "--target", "species", *QUICK, *flat, "--drop", "sex", "--drop", "island").code == 0
+    found = json.loads(run("info", "penguins.glassnet", "--json").out)
+    assert [column["name"] for column in found["columns"]] == [
+        "bill_length_mm",
+        "bill_depth_mm",
+        "flipper_length_mm",
+        "body_mass_g",
+    ]
+    expected = {
+        "hidden_layer_sizes": [8, 4],
+        "activation": "tanh",
+        "dropout": 0.25,
+        "learning_rate": 0.01,
+        "batch_size": 32,
+        "weight_decay": 0.1,
+        "clip_norm": 1.0,
+        "optimizer": "adamw",
+        "time_limit": 100.0,
+        "random_state": 7,
+        "max_epochs": 3,
+    }
+    assert {name: found["settings"][name] for name in expected} == expected
+
+
+def test_a_linear_model_and_a_full_batch_can_be_asked_for(run, penguins):
+    assert run("train", penguins, "--target", "species", *QUICK, "--hidden", "none", "--batch-size", "full").code == 0
+    found = json.loads(run("info", "penguins.glassnet", "--json").out)
+    assert len(found["layers"]) == 1
+    assert found["settings"]["batch_size"] == "full"
+
+
+def test_a_task_can_be_asked_for(run, tmp_path):
+    grades = pl.DataFrame({"x": np.arange(120) / 120, "grade": np.arange(120) // 30})
+    grades.write_csv(tmp_path / "grades.csv")
+    told = run("train", "grades.csv", "--target", "grade", *QUICK)
+    asked = run("train", "grades.csv", "--target", "grade", *QUICK, "--task", "regression")
+    assert told.out.splitlines()[1] == "grade holds 4 different whole numbers: multiclass (or else: --task regression)"
+    assert asked.out.splitlines()[1] == "grade holds 4 different whole numbers: regression, as asked"
+    assert "always the mean:" in asked.out
+
+
+def test_all_rows_can_be_trained_on(run, penguins):
+    ended = run("train", penguins, "--target", "species", *QUICK, "--test-fraction", 0)
+    assert "344 rows to train on, 0 held out" in ended.out
+    assert "No row was held out, so there is no report." in ended.out
+    assert (
+        json.loads(run("train", penguins, "--target", "species", *QUICK, "--test-fraction", 0, "--json").out)["report"]
+        is None
+    )
+
+
+def test_a_table_can_come_from_standard_input(run, penguins, monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "stdin", stdin_of(penguins.read_bytes()))
+    ended = run("train", "-", "--target", "species", *QUICK)
+    assert ended.out.startswith("standard input: 344 rows")
+    assert (tmp_path / "model.glassnet").exists()
+
+
+def test_divergence_after_an_epoch_warns_and_keeps_the_model(run, tmp_path):
+    x = np.linspace(-1, 1, 64)
+    pl.DataFrame({"x": x, "y": x}).write_csv(tmp_path / "line.csv")
+    # A linear model on standardised x and y: each step of the descent on (w - 1)² multiplies the error by 1 - 2·20.
+    flags = ("--hidden", "none", "--optimizer", "gradient_descent", "--learning-rate", "20", "--batch-size", "full")
+    ended = run("train", "line.csv", "--target", "y", *flags, "--epochs", 200, "--no-pictures", "--quiet")
+    assert ended.code == 0
+    assert ended.err.startswith("glassnet: warning: training diverged in epoch ")
+    assert ended.err.endswith("Try a --learning-rate lower than 20, or --clip-norm 1.\n")
+    assert (tmp_path / "line.glassnet").exists()
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
+def test_an_interrupt_during_training_keeps_the_best_weights(penguins, tmp_path):
+    arguments = ["train", str(penguins), "--target", "species", "--learning-rate", "1e-6", "--epochs", "1000000"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "glassnet", *arguments, "--no-pictures"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    first = process.stderr.readline()
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert first.startswith("epoch ")
+    assert process.returncode == 0
+    assert "(interrupted)" in err
+    assert "glassnet: warning: training was interrupted in epoch " in err
+    assert "Held-out report: 86 rows" in out
+    assert glassnet.load(tmp_path / "penguins.glassnet").stop_reason_ == "interrupted"
+
+
+# --- predict ---
+
+
+def test_predictions_are_csv_on_standard_output(run, model, penguins):
+    ended = run("predict", model, penguins)
+    frame = pl.read_csv(ended.out.encode())
+    assert (ended.code, ended.err) == (0, "")
+    assert frame.columns == ["prediction", "probability Adelie", "probability Chinstrap", "probability Gentoo"]
+    expected = glassnet.load(model).predict(pl.read_csv(penguins, null_values="NA"))
+    assert frame["prediction"].to_list() == expected.tolist()
+    np.testing.assert_allclose(frame.drop("prediction").sum_horizontal(), 1, rtol=1e-12)
+
+
+def test_predictions_can_go_without_probabilities_and_with_the_input(run, model, penguins):
+    ended = run("predict", model, penguins, "--no-probabilities", "--keep")
+    columns = penguins.read_text().splitlines()[0].split(",")
+    assert pl.read_csv(ended.out.encode()).columns == [*columns, "prediction"]
+
+
+@pytest.mark.parametrize(
+    ("name", "read"),
+    [
+        ("out.csv", pl.read_csv),
+        ("out.parquet", pl.read_parquet),
+        ("out.arrow", pl.read_ipc),
+        ("out.jsonl", pl.read_ndjson),
+    ],
+)
+def test_the_suffix_names_the_format_of_predictions(run, model, penguins, tmp_path, name, read):
+    ended = run("predict", model, penguins, "--out", name)
+    assert ended == (0, "", f"wrote {name} (344 rows)\n")
+    assert read(tmp_path / name).height == 344
+    assert run("predict", model, penguins, "--out", name, "--quiet") == (0, "", "")
+
+
+def test_predictions_as_json_hold_the_rows_or_name_the_file(run, model, penguins):
+    data = json.loads(run("predict", model, penguins, "--json").out)
+    assert (data["n_rows"], len(data["rows"])) == (344, 344)
+    assert set(data["rows"][0]) == set(data["columns"])
+    data = json.loads(run("predict", model, penguins, "--json", "--out", "o.csv").out)
+    assert (data["out"], "rows" in data) == ("o.csv", False)
+
+
+def test_predictions_work_in_a_pipe_that_is_closed_early(model, penguins):
+    command = f"'{sys.executable}' -m glassnet predict '{model}' - < '{penguins}' | head -n 1"
+    ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert ended.stdout == "prediction,probability Adelie,probability Chinstrap,probability Gentoo\n"
+    assert ended.stderr == ""
+
+
+def test_keep_refuses_a_table_that_has_predictions_already(run, model, penguins):
+    run("predict", model, penguins, "--keep", "--out", "once.csv")
+    ended = run("predict", model, "once.csv", "--keep")
+    assert ended.code == 1
+    assert ended.err == (
+        "glassnet: error: once.csv: column 'prediction' is in the table already. Rename it, or do without keep.\n"
+    )
+
+
+# --- evaluate ---
+
+
+def test_evaluate_knows_the_target_of_training(run, model, penguins):
+    ended = run("evaluate", model, penguins)
+    assert ended.code == 0
+    assert ended.out.startswith(f"{model} on {penguins}: 344 rows\naccuracy")
+    data = json.loads(run("evaluate", model, penguins, "--json").out)
+    assert (data["model"], data["file"], data["n_rows"]) == (str(model), str(penguins), 344)
+    assert data["baseline"] == {"most frequent class": 152 / 344}
+
+
+def test_evaluate_takes_another_name_for_the_target(run, model, changed):
+    path = changed({(0, "species"): "kind"})
+    assert run("evaluate", model, path).code == 1
+    assert run("evaluate", model, path, "--target", "kind").code == 0
+
+
+# --- info ---
+
+
+def test_info_shows_what_the_file_holds(run, model):
+    ended = run("info", model)
+    assert ended.code == 0
+    lines = ended.out.splitlines()
+    assert lines[0] == f"{model}: GlassNetClassifier, 3,139 parameters"  # 14·64+64 + 64·32+32 + 32·3+3
+    assert "predicts    species" in lines
+    assert "classes     Adelie, Chinstrap, Gentoo" in lines
+    assert "trained     20 epochs (max_epochs)" in lines
+    assert f"written by  glassnet {glassnet.__version__}" in lines
+    assert "island             category           3       Biscoe, Dream, Torgersen" in lines
+    assert "Dense  identity        32        3          99" in lines
+    assert all(line == line.rstrip() for line in lines)
+
+
+def test_info_as_json_has_the_checksum_of_the_file(run, model):
+    import hashlib
+
+    data = json.loads(run("info", model, "--json").out)
+    assert data["sha256"] == hashlib.sha256(model.read_bytes()).hexdigest()
+    assert data["bytes"] == model.stat().st_size
+    assert data["parameters"] == sum(layer["n_parameters"] for layer in data["layers"])
+    assert data["training"]["epochs"] == 20
+    assert data["settings"]["max_epochs"] == 20
+    assert "l1" not in data["settings"]  # left at its default
