@@ -5,7 +5,16 @@ import pickle
 import numpy as np
 import pytest
 
-from glassnet.errors import ColumnError, DataError, GlassNetError, OptionError, nearest, require_choice
+from glassnet.errors import (
+    ColumnError,
+    DataError,
+    GlassNetError,
+    OptionError,
+    nearest,
+    require_choice,
+    require_number,
+    require_options,
+)
 
 
 def test_a_message_says_where_which_rule_what_value_and_what_to_do():
@@ -55,3 +64,22 @@ def test_a_choice_is_checked_against_the_choices():
         require_choice("dtype", "float16", ["float64", "float32"])
     with pytest.raises(OptionError, match=r"^dtype must be one of 'float32', 'float64', got 16$"):
         require_choice("dtype", 16, ["float64", "float32"])
+
+
+@pytest.mark.parametrize("value", ["3", None, True, float("nan"), float("inf"), 2.5, 0, [1]])
+def test_a_number_is_checked_for_being_one_and_for_its_rule(value):
+    with pytest.raises(OptionError, match="^units must be a whole number of at least 1, got "):
+        require_number("units", value, "must be a whole number of at least 1", lambda n: n >= 1, whole=True)
+
+
+@pytest.mark.parametrize("value", [3, 3.0, np.int64(3), np.float32(3)])
+def test_numbers_of_any_type_are_taken(value):
+    require_number("units", value, "must be a whole number of at least 1", lambda n: n >= 1, whole=True)
+
+
+def test_an_option_that_a_choice_does_not_take_is_named_with_those_it_takes():
+    with pytest.raises(OptionError) as caught:
+        require_options("loss", "huber", lambda delta=1.0: delta, ["gamma"])
+    assert str(caught.value) == "loss takes no such option as gamma, got 'huber'. It takes delta."
+    with pytest.raises(OptionError, match=r"It takes none\.$"):
+        require_options("loss", "poisson", lambda: 0, ["gamma"])

@@ -87,9 +87,15 @@ def test_assigning_copies_and_binding_shares():
     np.testing.assert_array_equal(network.coefs[0][0], [1.0, 2.0, 0.0])
 
 
-@pytest.mark.parametrize("wrong", [np.zeros(22), np.zeros(23, np.float32)])
-def test_a_vector_that_cannot_be_shared_is_refused(wrong):
-    with pytest.raises(OptionError, match="params must be a vector of 23 numbers"):
+@pytest.mark.parametrize(
+    ("wrong", "text"),
+    [
+        (np.zeros(22), r"params must be a vector of 23 numbers, got \(22,\)"),
+        (np.zeros(23, np.float32), "params must be a vector in float64, got 'float32'"),
+    ],
+)
+def test_a_vector_that_cannot_be_shared_is_refused(wrong, text):
+    with pytest.raises(OptionError, match=text):
         a_network().bind(wrong)
 
 
@@ -445,7 +451,11 @@ def test_parameters_of_another_network_are_refused():
     [
         ({"reduction": "mena"}, "reduction must be one of 'mean', 'sum', got 'mena'. Did you mean 'mean'?"),
         ({"dtype": np.int64}, "dtype must be float32 or float64, got <class 'numpy.int64'>"),
-        ({"layers": []}, "layers must hold at least one layer, got []"),
+        ({"layers": []}, "layers must hold layers, at least one, got []"),
+        ({"layers": [3]}, "layers must hold layers, at least one, got [3]"),
+        ({"dtype": "foo"}, "dtype must be float32 or float64, got 'foo'"),
+        ({"n_features": 0}, "n_features must be a whole number of at least 1, got 0"),
+        ({"n_features": 2.7}, "n_features must be a whole number of at least 1, got 2.7"),
     ],
 )
 def test_options_that_cannot_be_are_refused(options, text):
@@ -514,3 +524,39 @@ def test_a_layer_of_ones_own_joins_the_chain():
     expected = softmax(2.0 * hidden @ network.coefs[1] + network.intercepts[1])
     np.testing.assert_allclose(network.predict(X), expected, rtol=1e-13)
     assert network.gradient_check(X, y).passed
+
+
+def test_softmax_of_one_output_node_is_refused():
+    network = Network([Dense(1)], "cross_entropy", 2, random_state=0)
+    with pytest.raises(OptionError, match="^loss needs at least 2 output nodes; for one node there is "):
+        network.loss_and_gradient(np.ones((3, 2)), [0, 0, 0])
+
+
+def test_no_rows_and_no_numbers_are_refused():
+    network = a_network()
+    with pytest.raises(DataError, match=r"^X must hold at least one row, got \(0, "):
+        network.loss_and_gradient(np.ones((0, network.n_features)), [])
+    with pytest.raises(DataError, match="^X must be numbers in rows of equal length, got 'list'$"):
+        network.predict([["a"] * network.n_features])
+
+
+def test_a_row_of_weight_zero_cannot_bring_in_an_infinity():
+    network = Network([Dense(1)], "poisson", 1, random_state=0)
+    X, y = np.array([[1.0], [2.0], [1e308]]), np.array([1.0, 2.0, 3.0])
+    loss, gradient = network.loss_and_gradient(X, y, [1.0, 1.0, 0.0])
+    expected_loss, expected = network.loss_and_gradient(X[:2], y[:2])
+    assert loss == expected_loss
+    assert np.array_equal(gradient, expected)
+
+
+def test_weights_whose_sum_overflows_are_refused():
+    with pytest.raises(DataError, match="^sample_weight must have a sum that float64 can hold, got inf$"):
+        Network([Dense(1)], "squared_error", 1).loss_and_gradient([[1.0], [2.0]], [1.0, 2.0], [1e308, 1e308])
+
+
+def test_split_cuts_a_flat_gradient_into_its_blocks():
+    network = a_network()
+    _, gradient = network.loss_and_gradient(np.ones((2, network.n_features)), [0, 1])
+    parts = network.split(gradient)
+    assert list(parts) == [block.name for block in network.blocks]
+    assert np.array_equal(np.concatenate([part.ravel() for part in parts.values()]), gradient)

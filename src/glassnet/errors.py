@@ -7,7 +7,10 @@ to do about it; the same fields stand on the exception, so a caller need not par
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import inspect
+import math
+import numbers
+from collections.abc import Callable, Iterable
 from typing import Any
 
 __all__ = [
@@ -21,6 +24,8 @@ __all__ = [
     "TrainingDiverged",
     "nearest",
     "require_choice",
+    "require_number",
+    "require_options",
 ]
 
 _NOTHING: Any = object()  # None can itself be the value that was wrong
@@ -126,3 +131,23 @@ def require_choice(argument: str, value: Any, choices: Iterable[str]) -> None:
         value=value,
         remedy=f"Did you mean {guess!r}?" if guess else None,
     )
+
+
+def require_number(argument: str, value: Any, rule: str, holds: Callable[[Any], bool], *, whole: bool = False) -> None:
+    """Raise OptionError with `rule` unless `value` is a finite number, whole if asked, for which `holds` is true."""
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool) and math.isfinite(value)
+    if not real or not holds(value) or (whole and value != int(value)):
+        raise OptionError(rule, argument=argument, value=value)
+
+
+def require_options(argument: str, name: str, maker: Callable[..., Any], options: Iterable[str]) -> None:
+    """Raise OptionError unless `maker`, which stands for the choice `name`, takes every one of `options`."""
+    taken = list(inspect.signature(maker).parameters)
+    unknown = [option for option in options if option not in taken]
+    if unknown:
+        raise OptionError(
+            f"takes no such option as {', '.join(unknown)}",
+            argument=argument,
+            value=name,
+            remedy=f"It takes {', '.join(taken)}." if taken else "It takes none.",
+        )

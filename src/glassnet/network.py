@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from glassnet.errors import DataError, OptionError, require_choice
+from glassnet.errors import DataError, OptionError, require_choice, require_number
 from glassnet.maths.layers import Activation, Dense, Draws, Layer, dense_one, layer_from
 from glassnet.maths.losses import Loss, loss_named
 from glassnet.maths.random import Purpose, Stream, seed_of
@@ -86,14 +86,13 @@ class Network:
         random_state: Any = None,
     ) -> None:
         require_choice("reduction", reduction, ["mean", "sum"])
-        if np.dtype(dtype) not in (np.float32, np.float64):
-            raise OptionError("must be float32 or float64", argument="dtype", value=dtype)
-        if not layers:
-            raise OptionError("must hold at least one layer", argument="layers", value=layers)
+        require_number("n_features", n_features, "must be a whole number of at least 1", lambda n: n >= 1, whole=True)
         self.layers = list(layers)
+        if not self.layers or not all(isinstance(layer, Layer) for layer in self.layers):
+            raise OptionError("must hold layers, at least one", argument="layers", value=layers)
         self.loss = loss_named(loss)
         self.n_features = int(n_features)
-        self.dtype = np.dtype(dtype)
+        self.dtype = _float_type(dtype)
         self.reduction = reduction
         self.widths, self.blocks = _lay_out(self.layers, self.n_features)
         self.params = np.zeros(sum(block.size for block in self.blocks), self.dtype)
@@ -116,8 +115,10 @@ class Network:
         Raises OptionError unless it has the network's size and float type.
         """
         size = sum(block.size for block in self.blocks)
-        if vector.shape != (size,) or vector.dtype != self.dtype:
+        if vector.shape != (size,):
             raise OptionError(f"must be a vector of {size} numbers", argument="params", value=vector.shape)
+        if vector.dtype != self.dtype:
+            raise OptionError(f"must be a vector in {self.dtype}", argument="params", value=vector.dtype.name)
         self._params = vector
         self._views = _views(self.blocks, len(self.layers), vector)
 
@@ -222,7 +223,7 @@ class Network:
     ) -> tuple[float, np.ndarray]:
         """The loss that training minimises, and its gradient as one flat vector laid out like `params`.
 
-        X : (n, n_features).   y : labels, numbers or the one-hot T.   sample_weight : (n,), at least 0.
+        X : (n, n_features), a row or more.   y : labels, numbers or the one-hot T.   sample_weight : (n,), at least 0.
         Label smoothing is part of this loss; dropout too where `random` is given. Rows of weight 0 count as absent;
         when all are, loss and gradient are 0. Raises DataError for shapes and targets that do not fit.
         """
@@ -310,7 +311,7 @@ class Network:
     # --- checks, copies, descriptions ---
 
     def _matrix(self, X: Any) -> np.ndarray:
-        X = np.ascontiguousarray(X, self.dtype)
+        X = _numbers("X", X, self.dtype)
         if X.ndim != 2:
             raise DataError(
                 "must be a matrix, one sample a row",
@@ -327,27 +328,40 @@ class Network:
     def checked(self, X: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """X, the targets T and the weights in the network's float type. Raises DataError where they do not fit."""
         X = self._matrix(X)
+        if len(X) == 0:
+            raise DataError("must hold at least one row", argument="X", value=X.shape)
         T = self.loss.targets(y, self.n_outputs, self.dtype)
         if len(T) != len(X):
             raise DataError(f"must have as many rows as X, {len(X)}", argument="y", value=len(T))
         if sample_weight is None:
             return X, T, None
-        weights = np.asarray(sample_weight, self.dtype)
-        fits = weights.shape == (len(X),)
+        weights = self._weights(sample_weight, len(X))
+        if weights.all():
+            return X, T, weights
+        present = weights > 0  # left out, not multiplied by 0: a row that is absent cannot bring in an infinity
+        return X[present], T[present], weights[present]
+
+    def _weights(self, sample_weight: Any, n_rows: int) -> np.ndarray:
+        weights = _numbers("sample_weight", sample_weight, self.dtype)
+        fits = weights.shape == (n_rows,)
         good = np.isfinite(weights) & (weights >= 0)
         if not fits or not good.all():
             raise DataError(
-                f"must be {len(X)} finite numbers of at least 0, one for each row",
+                f"must be {n_rows} finite numbers of at least 0, one for each row",
                 argument="sample_weight",
-                value=weights[~good][0].item() if fits else weights.shape,
+                value=weights[~good][0] if fits else weights.shape,
             )
-        return X, T, weights
+        with np.errstate(over="ignore"):
+            total = weights.sum()
+        if not np.isfinite(total):
+            raise DataError(f"must have a sum that {self.dtype} can hold", argument="sample_weight", value=total)
+        return weights
 
     def astype(self, dtype: Any) -> Network:
         """A copy that computes in another float type."""
         twin = copy.copy(self)
-        twin.dtype = np.dtype(dtype)
-        twin.params = self._params.astype(dtype)
+        twin.dtype = _float_type(dtype)
+        twin.params = self._params
         return twin
 
     def describe(self) -> dict[str, Any]:
@@ -392,6 +406,26 @@ def network_from(description: dict[str, Any], params: np.ndarray) -> Network:
     )
     network.params = params
     return network
+
+
+def _float_type(dtype: Any) -> np.dtype:
+    try:
+        found = np.dtype(dtype)
+    except TypeError:
+        found = None
+    if found is None or found not in (np.float32, np.float64):  # to NumPy None equals float64
+        raise OptionError("must be float32 or float64", argument="dtype", value=dtype)
+    return found
+
+
+def _numbers(argument: str, values: Any, dtype: np.dtype) -> np.ndarray:
+    """Values as a C-ordered array of a float type. Raises DataError for what holds no numbers."""
+    try:
+        return np.ascontiguousarray(values, dtype)
+    except (TypeError, ValueError) as error:
+        raise DataError(
+            "must be numbers in rows of equal length", argument=argument, value=type(values).__name__
+        ) from error
 
 
 def _lay_out(layers: list[Layer], n_features: int) -> tuple[list[int], list[ParameterBlock]]:

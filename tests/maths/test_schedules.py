@@ -229,7 +229,7 @@ def test_an_option_that_a_schedule_does_not_take_is_named():
         ("one_cycle", {"final": math.nan}, "final must lie between 0 and 1, got nan"),
         ("warm_up", {"epochs": -1}, "epochs must be positive, got -1"),
         ("plateau", {"factor": 1.0}, "factor must lie strictly between 0 and 1, got 1.0"),
-        ("plateau", {"patience": -1}, "patience must be at least 0, got -1"),
+        ("plateau", {"patience": -1}, "patience must be a whole number of at least 0, got -1"),
     ],
 )
 def test_options_out_of_range_are_refused(name, options, text):

@@ -1,7 +1,6 @@
 """The same start, the same data, the same ten steps in PyTorch, in float64.
 
-PyTorch is no dependency: without it these tests are skipped, and say so. Where they must run (in CI, with CI and
-GLASSNET_PARITY=1 in the environment) a missing PyTorch is a failure.
+PyTorch is no dependency: without it these tests are skipped, and say so. With CI=1 a missing PyTorch is a failure.
 """
 
 import os
@@ -24,9 +23,11 @@ try:
         import torch
         from torch.nn import functional
 except ImportError:
-    if os.environ.get("CI") and os.environ.get("GLASSNET_PARITY") == "1":
-        pytest.fail("parity with PyTorch must be shown here (GLASSNET_PARITY=1), but PyTorch is not installed")
+    if os.environ.get("CI"):
+        pytest.fail("parity with PyTorch must be shown where CI is set, but PyTorch is not installed")
     pytest.skip("parity with PyTorch not shown: PyTorch is not installed", allow_module_level=True)
+
+pytestmark = pytest.mark.parity
 
 STEPS, ROWS, BATCH, FEATURES = 10, 12, 4, 3
 QUANTILES = (0.1, 0.5, 0.9)

@@ -154,8 +154,8 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         if again:
             self._take_weights(network)
         rows = make_rows(network, table, targets.encode(y), sample_weight)
-        if rows.weights is not None:
-            rows = take(rows, np.flatnonzero(rows.weights > 0))
+        if len(rows.X) == 0:
+            raise DataError("leaves no row to train on", argument="sample_weight", value=0)
         given = None if validation is None else self._validation_rows(validation, encoder, targets, network)
         training, held_out = self._split(rows, targets, settings, seed) if given is None else (rows, given)
 
@@ -341,15 +341,13 @@ class GlassNetEstimator(Pictures, BaseEstimator):
 
 
 def make_rows(network: Network, table: np.ndarray, y: np.ndarray, sample_weight: Any) -> Rows:
-    """Encoded rows in the network's float type, checked against each other."""
+    """Encoded rows in the network's float type, checked against each other; those of weight 0 are left out."""
     X, T, weights = network.checked(table, y, sample_weight)
     return Rows(X, T, weights)
 
 
 def take(rows: Rows, places: np.ndarray) -> Rows:
     """Some of the rows."""
-    if len(places) == 0:
-        raise DataError("leaves no row to train on", argument="sample_weight", value=0)
     return Rows(rows.X[places], rows.T[places], None if rows.weights is None else rows.weights[places])
 
 

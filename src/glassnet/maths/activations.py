@@ -89,8 +89,8 @@ def elu(Z: Array) -> Array:
 
 
 def elu_backward(dA: Array, Z: Array, A: Array) -> Array:
-    """dZ = dA where Z > 0, else dA · e^Z = dA · (A + 1)."""
-    return where(Z > 0.0, dA, dA * (A + 1.0))
+    """dZ = dA where Z > 0, else dA · e^Z = dA · (A + 1): in one, dA · (min(A, 0) + 1)."""
+    return dA * (minimum(A, 0.0) + 1.0)
 
 
 def selu(Z: Array) -> Array:
@@ -100,7 +100,7 @@ def selu(Z: Array) -> Array:
 
 def selu_backward(dA: Array, Z: Array, A: Array) -> Array:
     """dZ = s dA where Z > 0, else dA · s a e^Z = dA · (A + s a)."""
-    return where(Z > 0.0, SELU_SCALE * dA, dA * (A + SELU_SCALE * SELU_ALPHA))
+    return where(Z > 0.0, SELU_SCALE * dA, dA * (minimum(A, 0.0) + SELU_SCALE * SELU_ALPHA))
 
 
 def normal_distribution(Z: Array) -> Array:

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from glassnet.errors import OptionError, require_choice
+from glassnet.errors import require_choice, require_number
 from glassnet.maths.activations import Activation as ActivationFunction
 from glassnet.maths.activations import activation_named
 from glassnet.maths.elementary import Array, sqrt
@@ -158,8 +158,7 @@ class Dense(Layer):
         activation: str | ActivationFunction | tuple = "identity",
         initializer: str | Initialiser = "auto",
     ) -> None:
-        if isinstance(units, bool) or not isinstance(units, (int, np.integer)) or units < 1:
-            raise OptionError("must be a whole number of at least 1", argument="units", value=units)
+        require_number("units", units, "must be a whole number of at least 1", lambda n: n >= 1, whole=True)
         check_initialiser(initializer)
         self.units = int(units)
         self.activation = activation_named(activation)
@@ -243,8 +242,7 @@ class Dropout(Layer):
     draws = True
 
     def __init__(self, rate: float) -> None:
-        if not 0 <= rate < 1:
-            raise OptionError("must be at least 0 and below 1", argument="dropout", value=rate)
+        require_number("dropout", rate, "must be at least 0 and below 1", lambda r: 0 <= r < 1)
         self.rate = float(rate)
 
     def forward(self, P: Parameters, X: Array, random: Draws | None) -> tuple[Array, Any]:
@@ -278,8 +276,7 @@ class LayerNorm(Layer):
     """
 
     def __init__(self, epsilon: float = 1e-5) -> None:
-        if not epsilon > 0:
-            raise OptionError("must be positive", argument="epsilon", value=epsilon)
+        require_number("epsilon", epsilon, "must be positive", lambda e: e > 0)
         self.epsilon = float(epsilon)
 
     def shapes(self, p: int) -> dict[str, Block]:

@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.errors import DataError, OptionError, require_choice
+from glassnet.errors import DataError, OptionError, require_choice, require_number, require_options
 from glassnet.maths.activations import identity, sigmoid, softplus
 from glassnet.maths.elementary import Array, exp, log, maximum, minimum, sign, where
 
@@ -140,7 +140,7 @@ def quantile_error(Z: Array, T: Array, q: Array) -> Array:
 
 def quantile_error_backward(Z: Array, T: Array, q: Array) -> Array:
     """dZ = -q where Z < T, else 1 - q."""
-    return where(Z < T, 0.0 * Z - q, 0.0 * Z + (1.0 - q))
+    return where(Z < T, -q, 1.0 - q)
 
 
 def poisson(Z: Array, T: Array) -> Array:
@@ -220,7 +220,14 @@ class SoftmaxCrossEntropy(Loss):
         return softmax(Z)
 
     def targets(self, y: Any, n_outputs: int, dtype: Any) -> np.ndarray:
-        """One-hot T (n, K). Raises DataError for labels outside 0 … K-1 or rows that are not probabilities."""
+        """One-hot T (n, K). Raises DataError for labels outside 0 … K-1 or rows that are not probabilities, and
+        OptionError for a network of one output node, whose softmax is always 1."""
+        if n_outputs < 2:
+            raise OptionError(
+                'needs at least 2 output nodes; for one node there is "binary_cross_entropy"',
+                argument="loss",
+                value=self.name,
+            )
         y = np.asarray(y)
         if y.ndim == 2 and y.shape[1] == n_outputs:
             T = y.astype(dtype)
@@ -337,8 +344,7 @@ class Quantile(Loss):
 
 
 def _huber_loss(delta: float = 1.0) -> Elementwise:
-    if not delta > 0:
-        raise OptionError("must be positive", argument="delta", value=delta)
+    require_number("delta", delta, "must be positive", lambda d: d > 0)
     return Elementwise(
         "huber",
         lambda Z, T: huber(Z, T, delta),
@@ -386,10 +392,8 @@ def loss_named(name: str | Loss, **options: Any) -> Loss:
     if isinstance(name, Loss):
         return name
     require_choice("loss", name, LOSSES)
-    try:
-        return LOSSES[name](**options)
-    except TypeError:
-        raise OptionError(f"takes no such option as {', '.join(options)}", argument="loss", value=name) from None
+    require_options("loss", name, LOSSES[name], options)
+    return LOSSES[name](**options)
 
 
 def custom_loss(
@@ -413,8 +417,7 @@ def custom_loss(
 
 
 def _check_smoothing(epsilon: float) -> None:
-    if not 0 <= epsilon < 1:
-        raise OptionError("must be at least 0 and below 1", argument="label_smoothing", value=epsilon)
+    require_number("label_smoothing", epsilon, "must be at least 0 and below 1", lambda e: 0 <= e < 1)
 
 
 def _whole_numbers(y: np.ndarray, n_classes: int) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from glassnet.errors import OptionError, require_choice
+from glassnet.errors import OptionError, require_choice, require_number, require_options
 from glassnet.maths.elementary import Array, sqrt
 
 __all__ = [
@@ -46,10 +46,8 @@ def gradient_descent(
     given the steps, and is returned as it is.
     Raises OptionError for a rate that is not positive, a negative number of steps, or a gradient of another shape.
     """
-    if not learning_rate > 0:
-        raise OptionError("must be positive", argument="learning_rate", value=learning_rate)
-    if steps < 0 or steps != int(steps):
-        raise OptionError("must be a whole number of at least 0", argument="steps", value=steps)
+    require_number("learning_rate", learning_rate, "must be positive", lambda rate: rate > 0)
+    require_number("steps", steps, "must be a whole number of at least 0", lambda n: n >= 0, whole=True)
     x = np.array(x0, dtype=float)
     path = np.empty((int(steps) + 1, *x.shape))
     path[0] = x
@@ -205,6 +203,7 @@ class RMSprop(Optimiser):
 
     def __post_init__(self) -> None:
         _require_fraction("decay", self.decay)
+        _require_epsilon(self.epsilon)
 
     def update(self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float) -> None:
         """See `rmsprop_update`."""
@@ -227,6 +226,7 @@ class Adam(Optimiser):
     def __post_init__(self) -> None:
         _require_fraction("beta_1", self.beta_1)
         _require_fraction("beta_2", self.beta_2)
+        _require_epsilon(self.epsilon)
 
     def update(self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float) -> None:
         """See `adam_update`."""
@@ -264,14 +264,13 @@ def optimiser_named(name: str | Optimiser, **constants: float) -> Optimiser:
     if isinstance(name, Optimiser):
         return name
     require_choice("optimizer", name, OPTIMISERS)
-    try:
-        return OPTIMISERS[name](**constants)
-    except TypeError:
-        raise OptionError(
-            f"takes no such constant as {', '.join(constants)}", argument="optimizer", value=name
-        ) from None
+    require_options("optimizer", name, OPTIMISERS[name], constants)
+    return OPTIMISERS[name](**constants)
 
 
 def _require_fraction(argument: str, value: float) -> None:
-    if not 0 <= value < 1:
-        raise OptionError("must be at least 0 and below 1", argument=argument, value=value)
+    require_number(argument, value, "must be at least 0 and below 1", lambda v: 0 <= v < 1)
+
+
+def _require_epsilon(value: float) -> None:
+    require_number("epsilon", value, "must be positive", lambda v: v > 0)

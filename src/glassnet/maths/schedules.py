@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from glassnet.errors import OptionError, require_choice
+from glassnet.errors import OptionError, require_choice, require_number, require_options
 from glassnet.maths.elementary import Array, cos, minimum, where
 
 __all__ = [
@@ -112,8 +112,8 @@ class StepDecay(Schedule):
     name: ClassVar[str] = "step"
 
     def __post_init__(self) -> None:
-        _require(self.epochs > 0, "epochs", "must be positive", self.epochs)
-        _require(0 < self.gamma <= 1, "gamma", "must lie above 0 and be at most 1", self.gamma)
+        require_number("epochs", self.epochs, "must be positive", lambda n: n > 0)
+        require_number("gamma", self.gamma, "must lie above 0 and be at most 1", lambda g: 0 < g <= 1)
 
     def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """See `step_decay`."""
@@ -128,7 +128,7 @@ class Cosine(Schedule):
     name: ClassVar[str] = "cosine"
 
     def __post_init__(self) -> None:
-        _require(0 <= self.final <= 1, "final", "must lie between 0 and 1", self.final)
+        require_number("final", self.final, "must lie between 0 and 1", lambda f: 0 <= f <= 1)
 
     def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """See `cosine`."""
@@ -145,9 +145,9 @@ class OneCycle(Schedule):
     name: ClassVar[str] = "one_cycle"
 
     def __post_init__(self) -> None:
-        _require(0 < self.peak < 1, "peak", "must lie strictly between 0 and 1", self.peak)
-        _require(0 <= self.start <= 1, "start", "must lie between 0 and 1", self.start)
-        _require(0 <= self.final <= 1, "final", "must lie between 0 and 1", self.final)
+        require_number("peak", self.peak, "must lie strictly between 0 and 1", lambda t: 0 < t < 1)
+        require_number("start", self.start, "must lie between 0 and 1", lambda f: 0 <= f <= 1)
+        require_number("final", self.final, "must lie between 0 and 1", lambda f: 0 <= f <= 1)
 
     def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """See `one_cycle`."""
@@ -163,14 +163,10 @@ class WarmUp(Schedule):
     name: ClassVar[str] = "warm_up"
 
     def __post_init__(self) -> None:
-        _require(self.epochs > 0, "epochs", "must be positive", self.epochs)
+        require_number("epochs", self.epochs, "must be positive", lambda n: n > 0)
         object.__setattr__(self, "then", schedule_named(self.then))
-        _require(
-            not isinstance(self.then, (ReduceOnPlateau, WarmUp)),
-            "then",
-            "must not look at losses or warm up itself",
-            self.then,
-        )
+        if isinstance(self.then, (ReduceOnPlateau, WarmUp)):
+            raise OptionError("must not look at losses or warm up itself", argument="then", value=self.then)
 
     def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """See `warm_up`."""
@@ -199,8 +195,10 @@ class ReduceOnPlateau(Schedule):
     name: ClassVar[str] = "plateau"
 
     def __post_init__(self) -> None:
-        _require(0 < self.factor < 1, "factor", "must lie strictly between 0 and 1", self.factor)
-        _require(self.patience >= 0, "patience", "must be at least 0", self.patience)
+        require_number("factor", self.factor, "must lie strictly between 0 and 1", lambda f: 0 < f < 1)
+        require_number("patience", self.patience, "must be a whole number of at least 0", lambda n: n >= 0, whole=True)
+        require_number("tolerance", self.tolerance, "must be at least 0 and below 1", lambda f: 0 <= f < 1)
+        require_number("floor", self.floor, "must lie between 0 and 1", lambda f: 0 <= f <= 1)
 
     def factor_after(self, losses: Sequence[float]) -> float:
         """See `plateau`."""
@@ -244,12 +242,5 @@ def schedule_named(name: str | Schedule | dict | Callable[[int], float], **optio
     if callable(name):
         return Custom(name)
     require_choice("schedule", name, SCHEDULES)
-    try:
-        return SCHEDULES[name](**options)
-    except TypeError:
-        raise OptionError(f"takes no such option as {', '.join(options)}", argument="schedule", value=name) from None
-
-
-def _require(holds: bool, argument: str, rule: str, value: Any) -> None:
-    if not holds:
-        raise OptionError(rule, argument=argument, value=value)
+    require_options("schedule", name, SCHEDULES[name], options)
+    return SCHEDULES[name](**options)
