@@ -235,7 +235,7 @@ def test_an_unknown_optimiser_is_told_those_there_are_and_the_nearest_one():
 
 
 def test_a_constant_that_an_optimiser_does_not_take_is_named():
-    with pytest.raises(OptionError, match="optimizer takes no such constant as beta_1, got 'momentum'"):
+    with pytest.raises(OptionError, match="optimizer takes no such option as beta_1, got 'momentum'"):
         optimiser_named("momentum", beta_1=0.9)
 
 

@@ -139,8 +139,8 @@ def quantile_error(Z: Array, T: Array, q: Array) -> Array:
 
 
 def quantile_error_backward(Z: Array, T: Array, q: Array) -> Array:
-    """dZ = -q where Z < T, else 1 - q."""
-    return where(Z < T, -q, 1.0 - q)
+    """dZ = -q where Z < T, 1 - q where Z ≥ T, and NaN where Z is."""
+    return where(Z < T, -q, where(Z >= T, 1.0 - q, Z))
 
 
 def poisson(Z: Array, T: Array) -> Array:
