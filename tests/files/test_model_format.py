@@ -157,7 +157,7 @@ class Colour(enum.Enum):
         ({1: "a"}, "header['x'] must have keys that are text, got 1"),
         (
             [np.int64(3)],
-            "header['x'][0] must be a dict, list, text, number, True, False or None, got np.int64(3). int64 has no "
+            "header['x'][0] must be a dict, list, text, number, True, False or None, got 3. int64 has no "
             "place in JSON: convert it with .tolist(), or store it among the arrays.",
         ),
         (

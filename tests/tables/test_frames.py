@@ -226,7 +226,7 @@ def test_a_missing_target_names_the_nearest_column():
     frame = pl.DataFrame({"species": [1], "b": [2]})
     with pytest.raises(ColumnError) as caught:
         split_target(frame, "Specie")
-    assert str(caught.value) == "column 'Specie' target is not in the table. Did you mean 'species'?"
+    assert str(caught.value) == "column 'Specie' is not in the table. Did you mean 'species'?"
     assert caught.value.column == "Specie"
     with pytest.raises(ColumnError, match="Its columns are 'species', 'b'"):
         split_target(frame, "weight")

@@ -114,5 +114,5 @@ class Pictures:
         classes = getattr(self, "classes_", None)
         n = self.network_.n_outputs
         if classes is None:
-            return ["prediction"] if n == 1 else [f"output {k}" for k in range(n)]
+            return [getattr(self, "target_name_", "prediction")] if n == 1 else [f"output {k}" for k in range(n)]
         return [str(classes[-1])] if n == 1 else [str(label) for label in classes]

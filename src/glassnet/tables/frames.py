@@ -241,7 +241,7 @@ def split_target(frame: Any, target: str | Sequence[str]) -> tuple[Any, np.ndarr
         if name not in wrapped.columns:
             guess = nearest(name, wrapped.columns)
             remedy = f"Did you mean {guess!r}?" if guess else f"Its columns are {listed(wrapped.columns)}."
-            raise ColumnError("is not in the table", argument="target", column=name, remedy=remedy)
+            raise ColumnError("is not in the table", column=name, remedy=remedy)
     features = wrapped.drop(*targets)
     if not features.columns:
         raise ColumnError("is the only column", column=targets[0], remedy="Add columns to predict it from.")

@@ -1,0 +1,101 @@
+"""`glassnet info`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from glassnet.cli.options import JsonFlag, ModelArgument
+
+__all__ = ["INFO_EXAMPLES", "info"]
+
+INFO_EXAMPLES = """
+Examples
+  glassnet info cars.glassnet
+  glassnet info cars.glassnet --json
+"""
+
+MOST_LEVELS = 6  # of a category are shown
+
+
+def info(model: ModelArgument, as_json: JsonFlag = False) -> None:
+    """Show what a model file holds: layers, columns, settings, how it was trained."""
+    from glassnet.cli.show import print_json
+    from glassnet.workflow import describe_model
+
+    found = describe_model(model)
+    if as_json:
+        print_json(found)
+    else:
+        _show(found)
+
+
+def _show(found: dict[str, Any]) -> None:
+    from glassnet.cli.show import console, escape, print_table
+
+    out = console()
+    out.print(f"[bold]{escape(found['file'])}[/bold]: {found['estimator']}, {found['parameters']:,} parameters")
+    print_table(_facts(found))
+    for title, table in (
+        ("Columns", _columns(found["columns"])),
+        ("Layers", _layers(found["layers"])),
+        ("Settings", _settings(found["settings"])),
+    ):
+        out.print(f"\n[bold]{title}[/bold]")
+        print_table(table)
+
+
+def _facts(found: dict[str, Any]) -> Any:
+    from glassnet.cli.show import escape, numbers_of, plain_table, size_of
+
+    training = found["training"]
+    losses = numbers_of(training["best"], "loss", "validation_loss", "validation_accuracy", "validation_r2")
+    facts = {
+        "predicts": found["target"],
+        "classes": None if found["classes"] is None else _some(found["classes"]),
+        "trained": f"{training['epochs']} epochs ({training['stop_reason']})",
+        "weights": f"of epoch {training['best_epoch']}: {losses}",
+        "written by": found["written_by"],
+        "size": f"{size_of(found['bytes'])} ({found['bytes']:,} bytes)",
+        "SHA-256": found["sha256"],
+    }
+    table = plain_table("", "")
+    for name, value in facts.items():
+        if value is not None:
+            table.add_row(name, escape(str(value)))
+    return table
+
+
+def _some(values: list[Any]) -> str:
+    rest = f" and {len(values) - MOST_LEVELS} more" if len(values) > MOST_LEVELS else ""
+    return ", ".join(map(str, values[:MOST_LEVELS])) + rest
+
+
+def _columns(columns: list[dict[str, Any]]) -> Any:
+    from glassnet.cli.show import escape, plain_table
+
+    table = plain_table("name", "kind", "missing", "inputs", "levels")
+    for column in columns:
+        levels = _some(column.get("levels") or column.get("parts") or [])
+        missing = "yes" if column["missing"] else ""
+        table.add_row(escape(str(column["name"])), column["kind"], missing, str(column["width"]), escape(levels))
+    return table
+
+
+def _layers(layers: list[dict[str, Any]]) -> Any:
+    from glassnet.cli.show import plain_table
+
+    table = plain_table("layer", "activation", "inputs", "outputs", "parameters", numeric=3)
+    for layer in layers:
+        sizes = [f"{layer[name]:,}" for name in ("n_inputs", "n_outputs", "n_parameters")]
+        table.add_row(layer["kind"], layer.get("activation", ""), *sizes)
+    return table
+
+
+def _settings(settings: dict[str, Any]) -> Any:
+    from glassnet.cli.show import escape, plain_table
+
+    table = plain_table("", "")
+    for name, value in settings.items():
+        shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        table.add_row(name, escape(shown))
+    return table

@@ -1,0 +1,41 @@
+"""Help that ends with examples, printed as they are written."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from typer.core import TyperCommand, TyperGroup
+
+__all__ = ["TeachingCommand", "TeachingGroup"]
+
+
+def _print_examples(text: str | None) -> None:
+    """Comments dim, commands plain. typer itself would reflow an epilog, each of its versions in another way."""
+    from glassnet.cli.show import console, escape
+
+    out = console()
+    for line in (text or "").strip().splitlines():
+        style = "bold" if line == "Examples" else "dim" if line.lstrip().startswith("#") else None
+        out.print(" " + escape(line) if line else "", style=style)
+
+
+class TeachingCommand(TyperCommand):
+    """A command whose epilog is examples."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The help as typer prints it, then the examples."""
+        examples, self.epilog = self.epilog, None
+        super().format_help(ctx, formatter)
+        self.epilog = examples
+        _print_examples(examples)
+
+
+class TeachingGroup(TyperGroup):
+    """A group of commands whose epilog is examples."""
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The help as typer prints it, then the examples."""
+        examples, self.epilog = self.epilog, None
+        super().format_help(ctx, formatter)
+        self.epilog = examples
+        _print_examples(examples)

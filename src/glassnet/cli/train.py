@@ -1,0 +1,204 @@
+"""`glassnet train`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from glassnet.cli.options import JsonFlag, QuietFlag
+from glassnet.errors import OptionError
+
+if TYPE_CHECKING:
+    from glassnet.workflow import Prepared, TrainingResult
+
+__all__ = ["TRAIN_EXAMPLES", "train"]
+
+TRAIN_EXAMPLES = """
+Examples
+  glassnet train cars.csv --target price
+  # leave out two columns, choose where the model goes
+  glassnet train cars.csv --target price --drop id --drop seller --out v2.glassnet
+  # grades from 3 to 9 as numbers instead of classes, with a wider network
+  glassnet train wine.parquet --target quality --task regression --hidden 256,128
+  # from a pipe, ten minutes at most, the result as JSON
+  zcat big.csv.gz | glassnet train - --target clicked --time-limit 600 --json
+"""
+
+MANY_NUMBERS = 100  # different whole numbers that nobody means as classes
+NETWORK, TRAINING, OUTPUT = "The network", "The training", "Output"
+
+
+def _option(panel: str, help_text: str, *names: str, **more: Any) -> Any:
+    return typer.Option(*names, help=help_text, rich_help_panel=panel, **more)
+
+
+def train(
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="The table, or - for standard input.", show_default=False)
+    ],
+    target: Annotated[str, typer.Option(metavar="COLUMN", help="The column to predict.", show_default=False)],
+    task: Annotated[
+        str, typer.Option(metavar="TASK", help="auto, classification or regression; auto goes by the target.")
+    ] = "auto",
+    drop: Annotated[
+        list[str] | None, typer.Option(metavar="COLUMN", help="Leave out this column; repeat for more.")
+    ] = None,
+    test_fraction: Annotated[
+        float, typer.Option(metavar="NUMBER", help="Share of the rows held out for the report; 0 for none.")
+    ] = 0.25,
+    seed: Annotated[int, typer.Option(metavar="NUMBER", help="The same seed gives the same model.")] = 0,
+    hidden: Annotated[
+        str, _option(NETWORK, "Widths of the hidden layers, such as 64,32; none for a linear model.", metavar="WIDTHS")
+    ] = "auto",
+    activation: Annotated[
+        str, _option(NETWORK, "relu, tanh, sigmoid, silu, gelu, mish, elu, …", metavar="NAME")
+    ] = "auto",
+    dropout: Annotated[float, _option(NETWORK, "Chance to drop a hidden unit in a step.", metavar="NUMBER")] = 0.0,
+    epochs: Annotated[str, _option(TRAINING, "Most passes over the rows.", metavar="NUMBER")] = "auto",
+    learning_rate: Annotated[str, _option(TRAINING, "Of the first steps.", metavar="NUMBER")] = "auto",
+    batch_size: Annotated[str, _option(TRAINING, "Rows a step, or full.", metavar="NUMBER")] = "auto",
+    weight_decay: Annotated[str, _option(TRAINING, "Pulls weights towards 0.", metavar="NUMBER")] = "auto",
+    clip_norm: Annotated[float | None, _option(TRAINING, "Longest gradient.", metavar="NUMBER")] = None,
+    optimizer: Annotated[str, _option(TRAINING, "adam, adamw, nesterov, lbfgs, …", metavar="NAME")] = "auto",
+    time_limit: Annotated[float | None, _option(TRAINING, "Stop after so long.", metavar="SECONDS")] = None,
+    out: Annotated[
+        str | None,
+        _option(
+            OUTPUT, "The model file; one that exists is replaced. \\[default: FILE's name.glassnet]", metavar="PATH"
+        ),
+    ] = None,
+    pictures: Annotated[
+        str | None, _option(OUTPUT, "Folder for pictures. \\[default: FILE's name-pictures]", metavar="FOLDER")
+    ] = None,
+    no_pictures: Annotated[bool, _option(OUTPUT, "Draw no pictures.", "--no-pictures", metavar="")] = False,
+    as_json: JsonFlag = False,
+    quiet: QuietFlag = False,
+) -> None:
+    """Train a network on a table, report on held-out rows, save the model and pictures.
+
+    Columns are taken as they are: numbers, texts, dates, missing cells. Ctrl-C stops early and keeps the best weights.
+    """
+    from glassnet.workflow import fit, prepare, stem_of
+
+    _check_paths(out, pictures, no_pictures)
+    options = _options_of(
+        hidden_layer_sizes=_widths(hidden),
+        activation=activation,
+        dropout=dropout,
+        max_epochs=_number("--epochs", epochs, whole=True),
+        learning_rate=_number("--learning-rate", learning_rate),
+        batch_size=batch_size if batch_size == "full" else _number("--batch-size", batch_size, whole=True),
+        weight_decay=_number("--weight-decay", weight_decay),
+        clip_norm=clip_norm,
+        optimizer=optimizer,
+        time_limit=time_limit,
+    )
+    prepared = prepare(file, target, task=task, test_fraction=test_fraction, random_state=seed, drop=tuple(drop or ()))
+    if not (as_json or quiet):
+        _show_table(prepared)
+    stem = stem_of(file)
+    result = fit(
+        prepared,
+        out=out or f"{stem}.glassnet",
+        pictures=None if no_pictures else pictures or f"{stem}-pictures",
+        random_state=seed,
+        verbose=not quiet,
+        **options,
+    )
+    if as_json:
+        _print_result(result)
+    elif not quiet:
+        _show_result(result)
+
+
+# --- reading the flags ---
+
+
+def _check_paths(out: str | None, pictures: str | None, no_pictures: bool) -> None:
+    if out == "-":
+        raise OptionError("must be a file: a model is not written to standard output", argument="out", value=out)
+    if pictures is not None and no_pictures:
+        raise OptionError("cannot be combined with --no-pictures", argument="pictures")
+
+
+def _options_of(**options: Any) -> dict[str, Any]:
+    """Those that were given: the defaults are the estimators' own."""
+    return {name: value for name, value in options.items() if value is not None and value != "auto"}
+
+
+def _widths(text: str) -> Any:
+    """ "64,32" -> (64, 32); "none" -> ()."""
+    if text in ("auto", "none"):
+        return () if text == "none" else text
+    widths = [part.strip() for part in text.split(",")]
+    if not all(width.isdecimal() and int(width) > 0 for width in widths):
+        rule = "must be whole numbers of at least 1 with commas between them, auto or none"
+        raise OptionError(rule, argument="hidden", value=text, remedy="Such as 64,32.")
+    return tuple(map(int, widths))
+
+
+def _number(flag: str, text: str, *, whole: bool = False) -> Any:
+    """The number a flag holds, or "auto"."""
+    if text == "auto":
+        return text
+    try:
+        return int(text) if whole else float(text)
+    except ValueError:
+        rule = f"must be {'a whole number' if whole else 'a number'} or auto"
+        raise OptionError(rule, argument=flag.removeprefix("--"), value=text) from None
+
+
+# --- showing ---
+
+
+def _show_table(prepared: Prepared) -> None:
+    """What was read, what it is taken for, and how it was split."""
+    from glassnet.cli.show import console, escape
+
+    n_columns = len(prepared.table.columns)
+    kinds = ", ".join(f"{n} {kind if n > 1 else kind[:-1]}" for kind, n in prepared.kinds.items())
+    missing = f", {prepared.missing_cells:,} cells missing" if prepared.missing_cells else ""
+    out = console()
+    out.print(
+        f"[bold]{escape(prepared.name)}[/bold]: {len(prepared.y):,} rows, {n_columns} column{'s' * (n_columns > 1)} "
+        f"to predict from ({kinds}{missing})"
+    )
+    out.print(f"[bold]{escape(prepared.task_reason)}[/bold]{_other_task(prepared)}")
+    out.print(f"{len(prepared.training):,} rows to train on, {len(prepared.test):,} held out")
+    out.file.flush()  # before the progress on standard error
+
+
+def _other_task(prepared: Prepared) -> str:
+    """Whole numbers can be meant as either, unless there are two or very many of them."""
+    unclear = "whole numbers" in prepared.task_reason and 2 < len(set(prepared.y.tolist())) <= MANY_NUMBERS
+    if not unclear or "as asked" in prepared.task_reason:
+        return ""
+    other = "classification" if prepared.task == "regression" else "regression"
+    return f" [dim](or else: --task {other})[/dim]"
+
+
+def _print_result(result: TrainingResult) -> None:
+    from glassnet.cli.show import print_json
+
+    print_json(result.to_dict())
+
+
+def _show_result(result: TrainingResult) -> None:
+    """Scores, files, and what to do next."""
+    from glassnet.cli.show import console, escape, print_report, size_of
+
+    out = console()
+    out.print()
+    if result.report is None:
+        out.print("No row was held out, so there is no report.")
+    else:
+        print_report(result.report, "Held-out report")
+    out.print()
+    assert result.model_file is not None
+    size = size_of(result.model_file.stat().st_size)
+    out.print(f"wrote [bold]{escape(str(result.model_file))}[/bold] ({size})")
+    if result.pictures:
+        names = ", ".join(path.name for path in result.pictures)
+        out.print(f"wrote [bold]{escape(str(result.pictures[0].parent))}/[/bold] {escape(names)}")
+    out.print(f"next: glassnet predict {escape(str(result.model_file))} new.csv")

@@ -1,0 +1,190 @@
+"""Train on a prepared table, measure on the held-out rows, save model and pictures."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from glassnet.errors import OptionError, nearest
+from glassnet.estimators import GlassNetClassifier, GlassNetRegressor
+from glassnet.estimators.report import Report
+from glassnet.workflow.preparing import Prepared, prepare
+from glassnet.workflow.source import naming
+
+__all__ = ["TrainingResult", "check_options", "fit", "stem_of", "train"]
+
+PathLike = str | os.PathLike[str]
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What `train` came to; `str` gives a summary, `to_dict` plain data.
+
+    model : the fitted estimator.   report : its scores on the held-out rows, None when none were held out.
+    task : "binary", "multiclass" or "regression", `task_reason` why.   target : name of the target.
+    n_train, n_test : rows trained on and held out.   seconds : of training.
+    model_file, pictures : what was written.
+    """
+
+    model: Any
+    report: Report | None
+    task: str
+    task_reason: str
+    target: str
+    n_train: int
+    n_test: int
+    seconds: float
+    model_file: Path | None = None
+    pictures: tuple[Path, ...] = ()
+
+    @property
+    def files(self) -> list[Path]:
+        """Every file that was written, the model first."""
+        return [*([] if self.model_file is None else [self.model_file]), *self.pictures]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data, for JSON."""
+        return {
+            "task": self.task,
+            "task_reason": self.task_reason,
+            "target": self.target,
+            "rows": {"training": self.n_train, "held_out": self.n_test},
+            "epochs": len(self.model.history_),
+            "best_epoch": self.model.best_epoch_,
+            "stop_reason": self.model.stop_reason_,
+            "seconds": self.seconds,
+            "report": None if self.report is None else self.report.to_dict(),
+            "model": None if self.model_file is None else str(self.model_file),
+            "pictures": [str(path) for path in self.pictures],
+        }
+
+    def __str__(self) -> str:
+        """Task, training, held-out scores and files, a line or a table each."""
+        epochs = len(self.model.history_)
+        lines = [
+            self.task_reason,
+            f"trained on {self.n_train} rows in {self.seconds:.1f} s: {epochs} epochs ({self.model.stop_reason_}), "
+            f"weights of epoch {self.model.best_epoch_}",
+            "no rows were held out" if self.report is None else f"held out: {self.report}",
+        ]
+        return "\n".join(lines + [f"wrote {path}" for path in self.files])
+
+
+def train(
+    source: Any,
+    target: str,
+    *,
+    task: str = "auto",
+    test_fraction: float = 0.25,
+    random_state: Any = 0,
+    drop: Sequence[str] = (),
+    out: PathLike | None = None,
+    pictures: PathLike | bool | None = None,
+    **options: Any,
+) -> TrainingResult:
+    """Train a network on a table, measure it on rows it has not seen, and save it where asked.
+
+    source : path of a table (CSV, Parquet, Arrow, JSON lines), "-" for standard input, or a data frame.
+    target : name of the column to predict.
+    task : "classification", "regression", or "auto": decided from the target, see `infer_task`.
+    test_fraction : of the rows, held out for the report, of each class alike; 0 trains on all rows, without a report.
+    random_state : of the split and of training; the same number gives the same model.
+    drop : names of columns to leave out.
+    out : file to save the model to; one that exists is replaced.
+    pictures : folder for pictures of the loss, the network and the held-out predictions; True names it after the
+        source, "cars-pictures".
+    options : arguments of `GlassNetClassifier` and `GlassNetRegressor`, such as max_epochs=50, verbose=True.
+
+    Raises DataError, ColumnError, OptionError or TrainingDiverged, see `glassnet.errors`; nothing is written then.
+    """
+    check_options(options)
+    prepared = prepare(source, target, task=task, test_fraction=test_fraction, random_state=random_state, drop=drop)
+    return fit(prepared, out=out, pictures=pictures, random_state=random_state, **options)
+
+
+def check_options(options: dict[str, Any]) -> None:
+    """Raise OptionError for a name that is no argument of the estimators."""
+    names = GlassNetClassifier._get_param_names()
+    for option in options:
+        if option not in names:
+            guess = nearest(option, names)
+            remedy = f"Did you mean {guess!r}?" if guess else f"There are {', '.join(names)}."
+            raise OptionError("is no option of training", argument=option, remedy=remedy)
+
+
+def fit(
+    prepared: Prepared,
+    *,
+    out: PathLike | None = None,
+    pictures: PathLike | bool | None = None,
+    random_state: Any = 0,
+    **options: Any,
+) -> TrainingResult:
+    """Train on a prepared table, measure, save; see `train` for the arguments and what is raised."""
+    folder = f"{stem_of(prepared.name)}-pictures" if pictures is True else pictures or None
+    _require_places(out, folder)
+    kind = GlassNetRegressor if prepared.task == "regression" else GlassNetClassifier
+    model = kind(random_state=random_state, **options)
+    started = time.perf_counter()
+    with naming(prepared.name):
+        model.fit(*prepared.rows(prepared.training))
+    seconds = time.perf_counter() - started
+    model.target_name_ = prepared.target
+    report = model.report(*prepared.rows(prepared.test)) if len(prepared.test) else None
+    if out is not None:
+        model.save(Path(out))
+    return TrainingResult(
+        model,
+        report,
+        prepared.task,
+        prepared.task_reason,
+        prepared.target,
+        len(prepared.training),
+        len(prepared.test),
+        seconds,
+        None if out is None else Path(out),
+        () if folder is None else _draw(model, prepared, Path(folder)),
+    )
+
+
+def stem_of(name: str) -> str:
+    """The name that files made from a table begin with: "cars" for "data/cars.csv.gz", "model" without a file."""
+    path = Path(name)
+    path = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    return path.stem if path.suffix else "model"
+
+
+def _require_places(out: PathLike | None, folder: Any) -> None:
+    """Outputs that could not be written are better found before training than after."""
+    if out is not None:
+        path = Path(out)
+        if path.is_dir():
+            raise OptionError("is a folder, not a file", argument="out", value=str(out))
+        if not path.parent.is_dir():
+            raise OptionError("is in a folder that does not exist", argument="out", value=str(out))
+    if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
+        raise OptionError("is a file, not a folder", argument="pictures", value=str(folder))
+
+
+def _draw(model: Any, prepared: Prepared, folder: Path) -> tuple[Path, ...]:
+    """Write the pictures that the task has; without held-out rows those of the training alone."""
+    from glassnet.views import save_picture
+
+    folder.mkdir(parents=True, exist_ok=True)
+    pictures = {"loss": model.plot_loss, "network": model.plot_network}
+    X, y = prepared.rows(prepared.test if len(prepared.test) else prepared.training)
+    if len(prepared.test):
+        if prepared.task == "regression":
+            pictures["predictions"] = lambda: model.plot_predictions(X, y)
+        else:
+            pictures["confusion"] = lambda: model.plot_confusion(X, y)
+    if prepared.task != "regression" and prepared.kinds == {"numbers": 2}:
+        present = np.flatnonzero(~np.isnan(X.columns[0]) & ~np.isnan(X.columns[1]))
+        pictures["regions"] = lambda: model.plot_regions(X.take(present), y[present])
+    return tuple(Path(save_picture(draw(), folder / f"{name}.png")) for name, draw in pictures.items())

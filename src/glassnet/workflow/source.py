@@ -1,0 +1,74 @@
+"""Where a table comes from: its name for messages, its frame, and the columns that must be there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from glassnet.errors import ColumnError, DataError, nearest
+from glassnet.tables.frames import listed
+from glassnet.tables.kinds import missing_mask
+from glassnet.tables.reading import STANDARD_INPUT, read_table
+
+__all__ = ["IN_MEMORY", "frame_of", "naming", "require_columns", "require_known"]
+
+IN_MEMORY = "the table"
+
+
+def frame_of(source: Any) -> tuple[str, nw.DataFrame[Any]]:
+    """The source's name for messages, and its table as a narwhals frame."""
+    if isinstance(source, str | os.PathLike) or hasattr(source, "read"):
+        is_path = isinstance(source, str | os.PathLike) and source != "-"
+        name = os.fspath(source) if is_path else STANDARD_INPUT
+        return str(name), nw.from_native(read_table(source), eager_only=True)
+    frame = nw.from_native(source, eager_only=True, pass_through=True)
+    if not isinstance(frame, nw.DataFrame):
+        raise DataError('must be a path, "-" or a data frame', argument="source", value=type(source).__name__)
+    return IN_MEMORY, frame
+
+
+@contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Errors about rows and columns of a table say which file it is."""
+    try:
+        yield
+    except DataError as error:
+        if error.file is None and name != IN_MEMORY:
+            error.file = name
+            error.args = (f"{name}: {str(error).removeprefix('X ')}",)
+        raise
+
+
+def require_columns(name: str, frame: nw.DataFrame[Any], wanted: list[str]) -> None:
+    """Raise ColumnError, naming the nearest column, unless the table has all `wanted`; the first is the target."""
+    for column in wanted:
+        if column not in frame.columns:
+            guess = nearest(column, frame.columns)
+            remedy = f"Did you mean {guess!r}?" if guess else f"Its columns are {listed(frame.columns)}."
+            raise ColumnError("is not in the table", file=name, column=column, remedy=remedy)
+    if wanted[0] in wanted[1:]:
+        raise ColumnError("is the target and cannot be dropped", file=name, column=wanted[0])
+
+
+def require_known(name: str, target: str, y: np.ndarray) -> None:
+    """Every row needs a target, and a finite one."""
+    if y.dtype.kind in "biuU":
+        return
+    missing = missing_mask(y)
+    if missing.any():
+        n = int(missing.sum())
+        raise DataError(
+            f"is the target and has missing values ({n} of {len(y)} rows)",
+            file=name,
+            row=int(np.argmax(missing)) + 1,
+            column=target,
+            remedy="Fill them in or remove those rows: a row without a target can teach nothing.",
+        )
+    if y.dtype.kind == "f" and np.isinf(y).any():
+        row = int(np.argmax(np.isinf(y)))
+        raise DataError("is the target and must be finite", file=name, row=row + 1, column=target, value=float(y[row]))

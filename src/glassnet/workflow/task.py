@@ -1,0 +1,85 @@
+"""Which task a target asks for: classes or numbers."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from glassnet.errors import DataError
+
+__all__ = ["TASKS", "infer_task"]
+
+TASKS = ("auto", "classification", "regression")
+FEW_NUMBERS = 20  # most different whole numbers that are taken for classes
+ROWS_A_NUMBER = 20  # and each must occur in this many rows on average
+
+
+def infer_task(y: np.ndarray, target: str, task: str = "auto") -> tuple[str, str]:
+    """The task that a target without missing values asks for: "binary", "multiclass" or "regression", and why.
+
+    With task="auto":
+        text, categories, true and false          -> classes
+        two different whole numbers               -> classes
+        whole numbers, at most 20 different ones,
+            each in 20 rows or more on average    -> classes
+        other numbers                             -> regression
+
+    Raises DataError for a target that the task cannot be: one class only, text for a regression, broken numbers or
+    nearly as many classes as rows for a classification, dates.
+    """
+    values = set(y.tolist())
+    if y.dtype.kind in "Mm":
+        raise DataError("holds dates, which cannot be predicted", column=target, remedy="Turn them into numbers.")
+    if len(values) < 2:
+        what = "number" if y.dtype.kind in "iuf" and task != "classification" else "class"
+        raise DataError(
+            f"holds one {what} only",
+            column=target,
+            value=next(iter(values), None),
+            remedy="There is nothing to tell apart: the target must differ between rows.",
+        )
+    what, is_classes = _nature(y, target, values)
+    if task == "regression" or (task == "auto" and not is_classes):
+        if y.dtype.kind not in "iufb":
+            raise DataError(
+                "holds text, and regression needs numbers",
+                column=target,
+                value=y[0],
+                remedy="Use task classification, or repair the column.",
+            )
+        return "regression", f"{what}: regression" + (", as asked" if task == "regression" else "")
+    _require_classes(y, target, values)
+    kind = "binary" if len(values) == 2 else "multiclass"
+    return kind, f"{what}: {kind}" + (", as asked" if task == "classification" else "")
+
+
+def _nature(y: np.ndarray, target: str, values: set[Any]) -> tuple[str, bool]:
+    """What the target holds, in words, and whether that is classes rather than numbers."""
+    n = len(values)
+    if y.dtype.kind == "b":
+        return f"{target} holds true and false", True
+    if y.dtype.kind not in "iuf":
+        return f"{target} holds {n:,} {'texts' if all(isinstance(v, str) for v in values) else 'categories'}", True
+    if np.any(y != np.floor(y)):
+        return f"{target} holds numbers", False
+    few = n == 2 or (n <= FEW_NUMBERS and n * ROWS_A_NUMBER <= len(y))
+    return f"{target} holds {n:,} different whole numbers", few
+
+
+def _require_classes(y: np.ndarray, target: str, values: set[Any]) -> None:
+    if y.dtype.kind == "f" and np.any(y != np.floor(y)):
+        row = int(np.argmax(y != np.floor(y)))
+        raise DataError(
+            "holds numbers with decimals, which are no classes",
+            row=row + 1,
+            column=target,
+            value=float(y[row]),
+            remedy="Use task regression.",
+        )
+    if len(values) > max(FEW_NUMBERS, len(y) // 2):
+        raise DataError(
+            f"holds {len(values):,} different values in {len(y):,} rows, too many to be classes",
+            column=target,
+            remedy="Predict another column, or group its values.",
+        )

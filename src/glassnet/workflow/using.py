@@ -1,0 +1,94 @@
+"""Use a trained model on another table: predictions and scores."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+
+from glassnet.errors import ColumnError, DataError, OptionError
+from glassnet.estimators import load
+from glassnet.estimators.report import Report
+from glassnet.tables.frames import Table, listed, table_of, target_of
+from glassnet.workflow.source import frame_of, naming, require_columns, require_known
+
+__all__ = ["evaluate", "predict"]
+
+
+def _model_of(model: Any) -> Any:
+    return load(Path(model)) if isinstance(model, str | os.PathLike) else model
+
+
+def predict(model: Any, source: Any, *, probabilities: bool = True, keep: bool = False) -> Any:
+    """Predictions for the rows of a table, as a data frame (polars for a file, else of the source's library).
+
+    model : a fitted estimator or the path of a model file.   source : as in `train`.
+    Columns: "prediction" ("prediction 0", … for several targets), then for classes "probability CLASS" each, unless
+    `probabilities` is False. With `keep` the columns of the source come first.
+
+    Raises ModelFileError, DataError, or ColumnError for columns other than in training.
+    """
+    model = _model_of(model)
+    name, frame = frame_of(source)
+    with naming(name):
+        columns = _predicted(model, table_of(frame.to_native()), probabilities)
+        taken = [column for column in columns if keep and column in frame.columns]
+        if taken:
+            raise ColumnError("is in the table already", column=taken[0], remedy="Rename it, or do without keep.")
+    kept = {column: frame[column] for column in frame.columns} if keep else {}
+    return nw.from_dict(kept | columns, backend=frame.implementation).to_native()
+
+
+def _predicted(model: Any, table: Table, probabilities: bool) -> dict[str, Any]:
+    if not hasattr(model, "predict_proba"):
+        predicted = model.predict(table)
+        return _columns("prediction", predicted)
+    P = model.predict_proba(table)
+    if type(model._targets).kind == "multilabel":
+        columns = _columns("prediction", (P > 0.5).astype(np.int64))
+    else:
+        columns = _columns("prediction", model.classes_[P.argmax(axis=1)])
+    if probabilities:
+        columns |= {f"probability {label}": P[:, k] for k, label in enumerate(model.classes_.tolist())}
+    return columns
+
+
+def _columns(name: str, values: np.ndarray) -> dict[str, Any]:
+    if values.ndim == 2:
+        return {f"{name} {k}": values[:, k] for k in range(values.shape[1])}
+    return {name: values.tolist() if values.dtype == object else values}
+
+
+def evaluate(model: Any, source: Any, target: str | None = None) -> Report:
+    """Scores of a model on a table with known targets.
+
+    model, source : as in `predict`.   target : name of the target's column; by default the one of training.
+    Raises what `predict` raises, DataError for missing targets or targets of another kind than in training, and
+    OptionError when neither call nor model names the target.
+    """
+    model = _model_of(model)
+    target = target or getattr(model, "target_name_", None)
+    if target is None:
+        raise OptionError("must be named, since the model does not know it", argument="target")
+    name, frame = frame_of(source)
+    with naming(name):
+        require_columns(name, frame, [target])
+        y = target_of(frame[target].to_native())
+        require_known(name, target, y)
+        _require_like_training(model, target, y)
+        return model.report(table_of(frame.drop(target).to_native()), y)
+
+
+def _require_like_training(model: Any, target: str, y: np.ndarray) -> None:
+    if not hasattr(model, "classes_"):
+        if y.dtype.kind not in "iufb":
+            raise DataError("holds text where numbers were in training", column=target, value=y[0])
+    elif not np.isin(y, model.classes_).any():
+        raise DataError(
+            f"holds none of the classes of training, which are {listed(model.classes_.tolist())}",
+            column=target,
+            value=y[0],
+        )
