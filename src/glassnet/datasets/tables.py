@@ -55,9 +55,9 @@ def diabetes() -> Dataset:
     """442 patients: how far their diabetes has gone a year later, from age, sex, body and blood. X (442, 10), y (442,).
 
     Values are as they were measured, not scaled. Source: Efron, Hastie, Johnstone, Tibshirani, Least angle regression,
-    Annals of Statistics 32 (2004), made public by the authors; scikit-learn's copy.
+    Annals of Statistics 32 (2004), published with it, no licence stated; scikit-learn's copy.
     """
-    note = "Efron, Hastie, Johnstone, Tibshirani (2004), made public by the authors, from scikit-learn"
+    note = "Efron, Hastie, Johnstone, Tibshirani (2004), published with the paper, no licence stated, from scikit-learn"
     return _from_sklearn("diabetes", "progression", note, scaled=False)
 
 
