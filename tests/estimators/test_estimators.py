@@ -233,7 +233,7 @@ def test_every_optimiser_learns(optimizer):
 )
 def test_every_schedule_trains(schedule):
     X, y = table()
-    clf = quick(schedule=schedule).fit(X, y)
+    clf = quick(schedule=schedule, learning_rate=1e-3).fit(X, y)
     assert all(0 <= row["learning_rate"] <= 1e-3 for row in clf.history_)
 
 

@@ -102,7 +102,7 @@ def test_shapes_and_widths():
     assert Dropout(0.5).shapes(3) == Activation("relu").shapes(3) == {}
 
 
-@pytest.mark.parametrize("units", [0, -1, 2.0, "3", True, None])
+@pytest.mark.parametrize("units", [0, -1, 2.5, "3", True, None])
 def test_units_that_are_no_positive_whole_number_are_refused(units):
     with pytest.raises(OptionError, match="units must be a whole number of at least 1, got "):
         Dense(units)

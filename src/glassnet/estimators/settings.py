@@ -12,7 +12,7 @@ from glassnet.maths.activations import Activation as ActivationFunction
 from glassnet.maths.activations import activation_named
 from glassnet.maths.layers import Activation, Dense, Dropout, Layer, LayerNorm
 from glassnet.maths.losses import Loss, loss_named
-from glassnet.maths.optimisers import OPTIMISERS, Optimiser, optimiser_named
+from glassnet.maths.optimisers import OPTIMISERS, Adam, Optimiser, optimiser_named
 from glassnet.maths.schedules import Schedule, schedule_named
 from glassnet.training.options import TrainingOptions, every
 
@@ -37,16 +37,19 @@ def resolve_settings(arguments: dict[str, Any], n_rows: int, validation_given: b
             settings[name] = value
 
     decide("hidden_layer_sizes", (128, 64) if n_rows >= 1000 else (64, 32))
+    settings["hidden_layer_sizes"] = _widths(settings["hidden_layer_sizes"])
     decide("activation", "silu")
     decide("optimizer", "adam")
     decide("batch_size", "full" if lbfgs else _batch_size(n_rows))
     decide("max_epochs", 500 if lbfgs else 200)
-    decide("learning_rate", None if lbfgs else _default_rate(settings["optimizer"]))
+    decide(
+        "learning_rate",
+        None if lbfgs else _default_rate(settings["optimizer"], linear=not settings["hidden_layer_sizes"]),
+    )
     decide("weight_decay", 0.0 if lbfgs else _optimiser(settings["optimizer"]).weight_decay)
     decide("schedule", "constant" if lbfgs else "cosine")
     decide("early_stopping", validation_given or n_rows * _fraction(settings) >= SMALLEST_VALIDATION)
     settings["dtype"] = _type_name(settings["dtype"])
-    settings["hidden_layer_sizes"] = _widths(settings["hidden_layer_sizes"])
     _check_numbers(settings)
     return settings
 
@@ -62,8 +65,12 @@ def _optimiser(name: str | Optimiser) -> Optimiser:
     return optimiser_named(name)
 
 
-def _default_rate(optimizer: str | Optimiser) -> float:
-    return _optimiser(optimizer).learning_rate
+def _default_rate(optimizer: str | Optimiser, linear: bool) -> float:
+    """Adam's rate suits scaled inputs and a schedule that ends at 0; a linear model, which is convex, bears more."""
+    optimiser = _optimiser(optimizer)
+    if not isinstance(optimiser, Adam):
+        return optimiser.learning_rate
+    return 0.03 if linear else 0.003
 
 
 def _fraction(settings: dict[str, Any]) -> float:
