@@ -101,6 +101,14 @@ def test_fitted_attributes_have_scikit_learns_names_and_shapes():
     assert [column["kind"] for column in clf.columns_] == ["number", "category", "number"]
 
 
+def test_a_summary_is_a_table_of_layers():
+    X, y = table()
+    lines = quick().fit(X, y).summary().splitlines()
+    assert lines[2].split() == ["Input", "6"]
+    assert lines[3].split() == ["Dense", "8", "silu", "56"]  # (6 + 1) · 8
+    assert lines[-1] == "65 parameters"
+
+
 def test_an_array_has_no_feature_names():
     X, y = table()
     clf = quick().fit(X[["size"]].to_numpy(), y)

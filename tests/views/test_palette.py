@@ -42,7 +42,7 @@ def test_a_name_that_is_not_exported_is_an_attribute_error():
 def test_pictures_never_load_pyplot_and_texts_never_load_matplotlib():
     program = """
 import sys
-from glassnet.views import format_history
+from glassnet.views import describe_network
 assert "matplotlib" not in sys.modules
 from glassnet.views import plot_loss, plot_activations
 plot_loss([{"epoch": 1, "loss": 2.0}]).figure.savefig(__import__("io").BytesIO())

@@ -1,7 +1,7 @@
 """scikit-learn's face of glassnet."""
 
 from glassnet.estimators.classifier import GlassNetClassifier
+from glassnet.estimators.loading import load
 from glassnet.estimators.regressor import GlassNetRegressor
-from glassnet.estimators.storage import load
 
 __all__ = ["GlassNetClassifier", "GlassNetRegressor", "load"]

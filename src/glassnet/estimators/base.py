@@ -15,8 +15,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from glassnet.errors import DataError, DivergenceWarning, GlassNetWarning, OptionError
-from glassnet.estimators import storage
 from glassnet.estimators.pictures import Pictures
+from glassnet.estimators.saving import save
 from glassnet.estimators.settings import (
     LBFGS,
     build_layers,
@@ -311,6 +311,13 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         check_is_fitted(self, "network_")
         return self.encoder_.columns
 
+    def summary(self) -> str:
+        """The layers of the network, their sizes and the loss, as a table in plain text."""
+        from glassnet.views import describe_network
+
+        check_is_fitted(self, "network_")
+        return describe_network(self.network_.describe())
+
     def report(self, X: Any, y: Any) -> Any:
         """Scores on rows not seen in training, as a `Report` that prints itself."""
         from glassnet.estimators.report import report
@@ -323,7 +330,7 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         Raises OptionError when a function of the user's own is part of it: a function is not data.
         """
         check_is_fitted(self, "network_")
-        storage.save(self, path)
+        save(self, path)
 
     def __sklearn_tags__(self) -> Any:
         """scikit-learn's tags: tables may have missing values, categories and text."""

@@ -19,7 +19,7 @@ _HOMES = {
     "points": ("plot_points",),
     "regions": ("plot_fit", "plot_regions"),
     "scores": ("plot_confusion", "plot_predicted_against_true"),
-    "text": ("describe_network", "format_epoch", "format_history"),
+    "text": ("describe_network",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

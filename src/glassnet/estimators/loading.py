@@ -1,0 +1,47 @@
+"""An estimator from a model file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from glassnet.errors import GlassNetError, ModelFileError
+from glassnet.estimators.classifier import GlassNetClassifier
+from glassnet.estimators.regressor import GlassNetRegressor
+from glassnet.estimators.saving import ENCODER, PARAMETERS
+from glassnet.estimators.settings import option_from
+from glassnet.estimators.targets import targets_from
+from glassnet.files.model_format import read_model
+from glassnet.network import network_from
+from glassnet.tables.encoder import TableEncoder
+
+__all__ = ["load"]
+
+
+def load(path: str | Path) -> Any:
+    """Read an estimator from a `.glassnet` file. Nothing in the file is executed.
+
+    Raises ModelFileError when the file is missing, foreign, damaged, or of a newer version.
+    """
+    header, arrays = read_model(path)
+    kinds = {kind.__name__: kind for kind in (GlassNetClassifier, GlassNetRegressor)}
+    try:
+        kind = kinds[header["estimator"]]
+        settings = {name: option_from(name, value) for name, value in header["settings"].items()}
+        estimator = kind(**settings)
+        estimator.network_ = network_from(header["network"], arrays[PARAMETERS])
+        tables = {name.removeprefix(ENCODER): a for name, a in arrays.items() if name.startswith(ENCODER)}
+        estimator.encoder_ = TableEncoder.from_data(header["encoder"], tables)
+        estimator._targets = targets_from(header["targets"])
+        estimator.settings_ = settings
+        estimator.history_ = list(header["history"])
+        estimator.best_epoch_ = int(header["best_epoch"])
+        estimator.stop_reason_ = str(header["stop_reason"])
+        if "target" in header:
+            estimator.target_name_ = str(header["target"])
+        estimator._set_sizes()
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, GlassNetError) as error:
+        raise ModelFileError(
+            f"is damaged: {type(error).__name__}: {error}", file=path, remedy="Save the model again."
+        ) from error
+    return estimator

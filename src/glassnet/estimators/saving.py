@@ -1,0 +1,54 @@
+"""A fitted estimator as plain data: what a model file holds."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import glassnet
+from glassnet.errors import OptionError
+from glassnet.files.model_format import write_model
+
+__all__ = ["ENCODER", "PARAMETERS", "save"]
+
+PARAMETERS, ENCODER = "network.params", "encoder."  # names of arrays, and the beginning of others
+
+
+def save(estimator: Any, path: str | Path) -> None:
+    """Write a fitted estimator to `path`; see `GlassNetEstimator.save`."""
+    _require_plain(estimator)
+    network = estimator.network_
+    encoder, arrays = estimator.encoder_.to_data()
+    header = {
+        "written_by": glassnet.__version__,
+        "estimator": type(estimator).__name__,
+        "settings": estimator._saved_settings(),
+        "network": network.describe(),
+        "targets": estimator._targets.data(),
+        "encoder": encoder,
+        "history": [without_clock(row) for row in estimator.history_],
+        "best_epoch": estimator.best_epoch_,
+        "stop_reason": estimator.stop_reason_,
+    }
+    if hasattr(estimator, "target_name_"):
+        header["target"] = estimator.target_name_
+    write_model(path, header, {PARAMETERS: network.params, **{ENCODER + name: a for name, a in arrays.items()}})
+
+
+def without_clock(row: dict[str, Any]) -> dict[str, Any]:
+    """An epoch's row without its seconds: the same training must give the same bytes."""
+    return {name: value for name, value in row.items() if name != "seconds"}
+
+
+def _require_plain(estimator: Any) -> None:
+    """Raise OptionError when a function of the user's own is part of the network: a function is not data."""
+    network = estimator.network_
+    custom = [("loss", network.loss.custom)]
+    custom += [("activation", layer.activation.custom) for layer in network.layers if hasattr(layer, "activation")]
+    for argument, is_custom in custom:
+        if is_custom:
+            raise OptionError(
+                "is a function of your own, which a model file cannot hold",
+                argument=argument,
+                remedy="Use a named one, or keep the weights with numpy.save(estimator.network_.params).",
+            )
