@@ -1,6 +1,6 @@
 """Draw docs/pictures/penguins.png: which penguin is where, after the two measures of its bill.
 
-    python docs/pictures/penguins.py
+python docs/pictures/penguins.py
 """
 
 from pathlib import Path
