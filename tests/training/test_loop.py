@@ -170,6 +170,16 @@ def test_ctrl_c_stops_cleanly_and_keeps_the_best_weights():
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_where_ctrl_c_is_ignored_it_stays_ignored():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        pressed = [lambda row: signal.raise_signal(signal.SIGINT)]
+        outcome = train(backend_for(clouds(10)), TrainingOptions(max_epochs=3, callbacks=pressed))
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert outcome.reason == "max_epochs"
+
+
 def test_a_second_ctrl_c_interrupts_as_usual():
     def press_twice(row):
         signal.raise_signal(signal.SIGINT)

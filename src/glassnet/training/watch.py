@@ -73,7 +73,8 @@ class Watch:
 
     def __enter__(self) -> Watch:
         self._handler: Any = None
-        if threading.current_thread() is threading.main_thread():
+        ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN  # so a shell starts what runs in the background
+        if threading.current_thread() is threading.main_thread() and not ignored:
             self._handler = signal.signal(signal.SIGINT, self._interrupted)
         self.progress.start(self.options.max_epochs)
         return self
