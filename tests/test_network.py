@@ -1,4 +1,6 @@
+import copy
 import json
+import pickle
 
 import numpy as np
 import pytest
@@ -161,10 +163,9 @@ def test_hidden_gives_the_values_after_each_activation():
     network, X = Network(layers, "cross_entropy", 2, random_state=0), some_rows()[0]
     first = np.tanh(X @ network.coefs[0] + network.intercepts[0])
     np.testing.assert_allclose(network.hidden(X, 0), first, rtol=1e-14)
-    np.testing.assert_allclose(network.hidden(X, 1), first @ network.coefs[1] + network.intercepts[1], rtol=1e-13)
-    assert network.hidden(X).min() == 0.0
-    for layer in (0, 1, 2):
-        np.testing.assert_array_equal(network.hidden(X, layer - 3), network.hidden(X, layer))
+    assert network.hidden(X).min() == 0.0  # of the dense layer, its norm and its activation, the last value
+    for layer in (0, 1):
+        np.testing.assert_array_equal(network.hidden(X, layer - 2), network.hidden(X, layer))
     scores = network.hidden(X) @ network.coefs[2] + network.intercepts[2]
     np.testing.assert_allclose(scores, network.forward(X)[0], rtol=1e-13)
 
@@ -172,14 +173,14 @@ def test_hidden_gives_the_values_after_each_activation():
 @pytest.mark.parametrize("layer", [1, 2, -2, -3])
 def test_a_hidden_layer_that_is_not_there_is_refused(layer):
     network = Network([Dense(4, "tanh"), Dense(2)], "cross_entropy", 2, random_state=0)
-    with pytest.raises(OptionError, match=f"layer must name one of 1 hidden layers, got {layer}"):
+    with pytest.raises(OptionError, match=rf"layer must be from -1 to 0 \(hidden layers\), got {layer}"):
         network.hidden(np.ones((1, 2)), layer)
 
 
 def test_a_network_without_hidden_layers_has_none_to_show():
     network = Network([Dense(2)], "cross_entropy", 2, random_state=0)
     for layer in (0, -1):
-        with pytest.raises(OptionError, match="layer must name one of 0 hidden layers"):
+        with pytest.raises(OptionError, match="layer cannot be given: there are none"):
             network.hidden(np.ones((1, 2)), layer)
 
 
@@ -560,3 +561,18 @@ def test_split_cuts_a_flat_gradient_into_its_blocks():
     parts = network.split(gradient)
     assert list(parts) == [block.name for block in network.blocks]
     assert np.array_equal(np.concatenate([part.ravel() for part in parts.values()]), gradient)
+
+
+@pytest.mark.parametrize("twin_of", [copy.deepcopy, lambda network: pickle.loads(pickle.dumps(network))])
+def test_a_copy_has_a_flat_vector_of_its_own(twin_of):
+    network = a_network()
+    twin = twin_of(network)
+    twin.params[:] = 0.0
+    assert all(not W.any() for W in twin.coefs)
+    assert all(W.any() for W in network.coefs)
+
+
+def test_what_float32_cannot_hold_is_refused_with_its_place():
+    network = Network([Dense(1)], "squared_error", 2, np.float32, random_state=0)
+    with pytest.raises(DataError, match=r"^row 2: column 1 X must be finite in float32, got inf$"):
+        network.predict([[1.0, 2.0], [3.0, 1e39]])

@@ -10,6 +10,8 @@ import difflib
 import inspect
 import math
 import numbers
+import sys
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -19,13 +21,17 @@ __all__ = [
     "DivergenceWarning",
     "GlassNetError",
     "GlassNetWarning",
+    "InterruptedWarning",
     "ModelFileError",
+    "NearlyUniqueWarning",
+    "OneHotWarning",
     "OptionError",
     "TrainingDiverged",
     "nearest",
     "require_choice",
     "require_number",
     "require_options",
+    "warn",
 ]
 
 _NOTHING: Any = object()  # None can itself be the value that was wrong
@@ -106,6 +112,26 @@ class GlassNetWarning(UserWarning):
 
 class DivergenceWarning(GlassNetWarning):
     """The loss became infinite or not a number; the best weights until then were kept."""
+
+
+class InterruptedWarning(GlassNetWarning):
+    """Training was interrupted with Ctrl-C; the best weights until then were kept."""
+
+
+class NearlyUniqueWarning(GlassNetWarning):
+    """A text column has a different value in nearly every row, so it says nothing about new rows."""
+
+
+class OneHotWarning(GlassNetWarning):
+    """A matrix of 0 and 1 whose rows all have one 1 was given as y: it trains a multilabel model."""
+
+
+def warn(warning: GlassNetWarning | UserWarning) -> None:
+    """Warn at the line of the caller's own code: the first one, outwards, that is not glassnet's."""
+    level, frame = 2, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "glassnet":
+        level, frame = level + 1, frame.f_back
+    warnings.warn(warning, stacklevel=level)
 
 
 def _shorten(text: str, limit: int = 80) -> str:

@@ -200,11 +200,14 @@ class Network:
         A = self._matrix(X)
         for i, part in enumerate(self.layers):
             A, _ = part.forward(self._views[i], A, None)
-            if isinstance(part, (Dense, Activation)):
+            if isinstance(part, Dense):
                 outputs.append(A)
+            elif isinstance(part, Activation) and outputs:  # of the dense layer before it
+                outputs[-1] = A
         n_hidden = len(outputs) - 1  # the last one is the output layer
         if not -n_hidden <= layer < n_hidden:
-            raise OptionError(f"must name one of {n_hidden} hidden layers", argument="layer", value=layer)
+            rule = f"must be from {-n_hidden} to {n_hidden - 1}" if n_hidden else "cannot be given: there are none"
+            raise OptionError(f"{rule} (hidden layers)", argument="layer", value=layer)
         return outputs[layer] if layer >= 0 else outputs[layer - 1]
 
     # --- loss and backward ---
@@ -323,6 +326,15 @@ class Network:
             raise DataError(
                 f"X has {X.shape[1]} features, but Network is expecting {self.n_features} features as input"
             )
+        if not np.isfinite(X).all():
+            row, column = np.argwhere(~np.isfinite(X))[0]
+            raise DataError(
+                f"must be finite in {self.dtype}",
+                argument="X",
+                row=int(row) + 1,
+                column=int(column),
+                value=X[row, column],
+            )
         return X
 
     def checked(self, X: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -363,6 +375,14 @@ class Network:
         twin.dtype = _float_type(dtype)
         twin.params = self._params
         return twin
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For pickle and copies: the views are left out, for a copy needs views of its own vector."""
+        return {name: value for name, value in self.__dict__.items() if name != "_views"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self.bind(self._params)
 
     def describe(self) -> dict[str, Any]:
         """The network as plain data without its weights; `network_from(description, params)` makes it again."""
@@ -421,7 +441,8 @@ def _float_type(dtype: Any) -> np.dtype:
 def _numbers(argument: str, values: Any, dtype: np.dtype) -> np.ndarray:
     """Values as a C-ordered array of a float type. Raises DataError for what holds no numbers."""
     try:
-        return np.ascontiguousarray(values, dtype)
+        with np.errstate(over="ignore"):  # what float32 cannot hold becomes infinite, and is refused as such
+            return np.ascontiguousarray(values, dtype)
     except (TypeError, ValueError) as error:
         raise DataError(
             "must be numbers in rows of equal length", argument=argument, value=type(values).__name__

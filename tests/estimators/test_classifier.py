@@ -4,10 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from glassnet import GlassNetClassifier
-from glassnet.errors import DataError, OptionError
+from glassnet import GlassNetClassifier, custom_loss, softmax
+from glassnet.errors import DataError, OneHotWarning, OptionError
 from glassnet.estimators.classifier import accuracy
-from glassnet.estimators.targets import OneHotWarning
 
 
 def clouds(n=60, seed=0):
@@ -175,3 +174,33 @@ def test_a_class_of_one_row_trains():
     X, y = clouds(30)
     y[0] = "rare"
     assert "rare" in quick().fit(X, y).classes_
+
+
+def test_a_loss_of_ones_own_sees_one_hot_targets():
+    X, y = clouds()
+    brier = custom_loss(
+        lambda Z, T: (softmax(Z) - T) ** 2,
+        lambda Z, T: 2 * softmax(Z) * ((softmax(Z) - T) - ((softmax(Z) - T) * softmax(Z)).sum(axis=-1, keepdims=True)),
+        output=softmax,
+    )
+    clf = quick(loss=brier).fit(X, y)
+    assert clf.score(X, y) > 0.9
+    assert quick(loss=brier).fit(X, y == "east").network_.n_outputs == 2
+
+
+@pytest.mark.parametrize(
+    ("y", "text"),
+    [
+        (
+            np.array(["2024-01-01", "NaT"] * 2, dtype="datetime64[D]"),
+            "y must hold numbers or labels, got 'datetime64[D]'. ",
+        ),
+        (np.arange(4) + 1j, "y must hold numbers or labels, got 'complex128'. "),
+        (pd.array([None, True, False, True], dtype="boolean"), "row 1: target must not have missing values, and has 1"),
+    ],
+    ids=["dates", "complex", "nullable"],
+)
+def test_odd_targets_are_refused(y, text):
+    with pytest.raises(DataError) as caught:
+        quick().fit(np.arange(8.0).reshape(4, 2), y)
+    assert str(caught.value).startswith(text)

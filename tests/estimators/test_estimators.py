@@ -12,10 +12,16 @@ from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import cross_val_score
 
 from glassnet import GlassNetClassifier, GlassNetRegressor, custom_activation, custom_loss
-from glassnet.errors import ColumnError, DataError, DivergenceWarning, OptionError, TrainingDiverged
-from glassnet.estimators.base import InterruptedWarning
+from glassnet.errors import (
+    ColumnError,
+    DataError,
+    DivergenceWarning,
+    InterruptedWarning,
+    NearlyUniqueWarning,
+    OptionError,
+    TrainingDiverged,
+)
 from glassnet.maths.optimisers import Adam
-from glassnet.tables.encoder import NearlyUniqueWarning
 
 
 def table(n=120, seed=0):
@@ -26,6 +32,14 @@ def table(n=120, seed=0):
     X.loc[::7, "noise"] = np.nan
     y = np.where((size > 0) ^ (colour == "red"), "yes", "no")
     return X, y
+
+
+def tanh_slope(Z):
+    return 1 - np.tanh(Z) ** 2
+
+
+def half(step):
+    return 0.5
 
 
 def quick(kind=GlassNetClassifier, **options):
@@ -178,6 +192,15 @@ def test_an_all_missing_column_is_an_error_with_its_name():
         ({"normalisation": "batch"}, "normalisation must be one of 'layer', 'none', got 'batch'"),
         ({"hidden_layer_sizes": (8, 0)}, "hidden_layer_sizes must be widths of hidden layers"),
         ({"hidden_layer_sizes": "large"}, "hidden_layer_sizes must be widths of hidden layers"),
+        ({"hidden_layer_sizes": (), "activation": "nope"}, "activation must be one of "),
+        ({"optimizer": ["adam"]}, "optimizer must be one of "),
+        ({"schedule": {"epochs": 3}}, "schedule must be one of "),
+        ({"schedule": lambda step: "x"}, "schedule must return factors of at least 0, got 'x'"),
+        ({"dropout": None}, "dropout must be at least 0 and below 1, got None"),
+        ({"dtype": None}, "dtype must be one of 'float32', 'float64', got None"),
+        ({"learning_rate": None}, "learning_rate must be positive, got None"),
+        ({"target_scaling": "zzz"}, "target_scaling must be one of "),
+        ({"warm_start": "no"}, "warm_start must be True or False, got 'no'"),
         ({"hidden_layer_sizes": (8, 4), "dropout": [0.1]}, "dropout must hold one value for each of 2 hidden layers"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
         ({"learning_rate": 0}, "learning_rate must be positive, got 0"),
@@ -196,7 +219,7 @@ def test_an_all_missing_column_is_an_error_with_its_name():
         ({"optimizer": "lbfgs", "batch_size": 32}, "batch_size must be left at 'auto' with optimizer='lbfgs', got 32"),
         ({"optimizer": "lbfgs", "schedule": "cosine"}, "schedule must be left at 'auto' with optimizer='lbfgs'"),
         ({"optimizer": "lbfgs", "clip_norm": 1.0}, "clip_norm must be left at None with optimizer='lbfgs', got 1.0"),
-        ({"quantiles": (0.1, 0.9)}, "loss takes no such option as quantiles, got 'binary_cross_entropy'"),
+        ({"quantiles": (0.1, 0.9)}, 'loss must be "quantile" where quantiles are given'),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )
@@ -215,7 +238,7 @@ def test_a_misspelled_option_names_the_nearest():
 
 def test_activation_and_dropout_can_differ_from_layer_to_layer():
     X, y = table()
-    clf = quick(hidden_layer_sizes=(8, 4), activation=["relu", "tanh"], dropout=[0.0, 0.2]).fit(X, y)
+    clf = quick(hidden_layer_sizes=(8, 4), activation=("relu", "tanh"), dropout=(0.0, 0.2)).fit(X, y)
     kinds = [layer["kind"] for layer in clf.network_.describe()["layers"]]
     assert kinds == ["Dense", "Dense", "Dropout", "Dense"]
     assert [layer.activation.name for layer in clf.network_.layers if hasattr(layer, "activation")] == [
@@ -269,24 +292,26 @@ def test_an_activation_and_a_loss_of_ones_own_train_and_cannot_be_saved(tmp_path
 # --- weights, validation, warm start ---
 
 
-def test_a_row_of_weight_zero_counts_as_absent():
+def test_a_row_of_weight_zero_is_left_out_of_everything():
     X, y = table()
-    weights = np.ones(120)
-    weights[60:] = 0
-    one = quick(early_stopping=False, input_scaling="none", batch_size="full", dtype="float64")
-    absent = clone(one).fit(X, y, sample_weight=weights).network_.params
-    lying = np.where(np.arange(120) < 60, y, np.where(y == "yes", "no", "yes"))
-    np.testing.assert_array_equal(clone(one).fit(X, lying, sample_weight=weights).network_.params, absent)
+    X_more = pd.concat([X, X.assign(size=X["size"] * 100, colour="violet")], ignore_index=True)
+    X_more.loc[200, "size"] = np.inf
+    weights = np.repeat([1.0, 0.0], 120)
+    clf = quick().fit(X_more, np.concatenate([y, np.repeat("perhaps", 120)]), sample_weight=weights)
+    alone = quick().fit(X, y, sample_weight=np.ones(120))
+    assert clf.classes_.tolist() == ["no", "yes"]
+    assert clf.network_.params.tobytes() == alone.network_.params.tobytes()
 
 
-def test_a_weight_of_two_is_the_row_twice():
+def test_a_weight_of_two_is_the_row_twice_in_the_loss():
     X, y = table()
+    X = X.fillna(0.0)
     both = quick(early_stopping=False, input_scaling="none", batch_size="full", dtype="float64", max_epochs=20)
     weights = np.where(np.arange(120) < 40, 2.0, 1.0)
     weighted = clone(both).fit(X, y, sample_weight=weights)
     repeated = clone(both).fit(pd.concat([X, X[:40]], ignore_index=True), np.concatenate([y, y[:40]]))
-    # The mean that stands for a missing number is that of the rows, so rows with gaps are left out of the comparison.
-    assert repeated.network_.params == pytest.approx(weighted.network_.params, abs=0.05)
+    assert repeated.settings_["learning_rate"] == weighted.settings_["learning_rate"]
+    np.testing.assert_allclose(repeated.network_.params, weighted.network_.params, atol=1e-9)
 
 
 @pytest.mark.parametrize("weights", [[-1.0] * 120, [np.nan] * 120, [1.0] * 3])
@@ -298,7 +323,7 @@ def test_weights_that_cannot_be_are_refused(weights):
 
 def test_weights_that_are_all_zero_leave_nothing_to_train_on():
     X, y = table()
-    with pytest.raises(DataError, match="^sample_weight leaves no row to train on"):
+    with pytest.raises(DataError, match="^sample_weight leaves no row: every weight is zero"):
         quick().fit(X, y, sample_weight=np.zeros(120))
 
 
@@ -320,6 +345,81 @@ def test_a_validation_set_of_another_form_is_refused(validation):
         quick().fit(X, y, validation=validation)
 
 
+def test_a_validation_set_of_no_weight_is_refused():
+    X, y = table()
+    with pytest.raises(DataError, match="^sample_weight leaves no row: every weight is zero"):
+        quick().fit(X, y, validation=(X, y, np.zeros(120)))
+
+
+def test_many_small_classes_train_by_default():
+    X = np.random.default_rng(0).normal(size=(240, 3))
+    clf = GlassNetClassifier(max_epochs=2, random_state=0).fit(X, np.repeat(np.arange(60), 4))
+    assert "validation_loss" in clf.history_[0]
+    alone = GlassNetClassifier(max_epochs=2, random_state=0).fit(X, np.arange(240))  # no class has a row to spare
+    assert "validation_loss" not in alone.history_[0]
+    assert alone.settings_["early_stopping"] is False
+
+
+def test_numpy_scalars_are_options_like_any_other(tmp_path):
+    X, y = table()
+    clf = quick(
+        dropout=np.float32(0.1), l2=np.float32(0.01), max_epochs=np.int64(2), validation_fraction=np.float32(0.2)
+    )
+    clf.fit(X, y).save(tmp_path / "model.glassnet")
+    assert clf.n_iter_ == 2
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"loss": "huber"}, {"activation": (np.tanh, tanh_slope)}, {"schedule": half}],
+    ids=["loss", "pair", "function"],
+)
+def test_every_fitted_model_can_be_pickled(options):
+    X, _ = table()
+    model = quick(GlassNetRegressor, **options).fit(X, X["size"])
+    assert np.array_equal(pickle.loads(pickle.dumps(model)).predict(X), model.predict(X))
+
+
+def test_predicting_on_an_array_after_a_frame_warns_in_scikit_learns_words():
+    X, y = table()
+    clf = quick().fit(X[["size"]], y)
+    with pytest.warns(
+        UserWarning, match="^X does not have valid feature names, but GlassNetClassifier was fitted with"
+    ):
+        clf.predict(X[["size"]].to_numpy())
+    clf = quick().fit(X[["size"]].to_numpy(), y)
+    with pytest.warns(
+        UserWarning, match="^X has feature names, but GlassNetClassifier was fitted without feature names"
+    ):
+        clf.predict(X[["size"]])
+
+
+def test_warnings_point_at_the_callers_own_line():
+    X, y = table()
+    names = [f"person {i}" for i in range(120)]
+    with pytest.warns(NearlyUniqueWarning) as caught:
+        quick().fit(X.assign(name=names), y)
+    assert caught[0].filename == __file__
+
+
+def test_a_notebook_shows_an_estimator_without_a_warning():
+    assert "GlassNetClassifier" in quick()._repr_html_()
+
+
+@pytest.mark.parametrize("callbacks", [print, None, "each"])
+def test_callbacks_are_a_list(callbacks):
+    X, y = table()
+    with pytest.raises(OptionError, match="^callbacks must be a list of functions of an epoch's row, got "):
+        quick(callbacks=callbacks).fit(X, y)
+
+
+def test_a_callback_cannot_change_the_history():
+    X, y = table()
+    clf = quick(callbacks=[lambda row: row.clear()]).fit(X, y)
+    assert len(clf.history_) == 4
+    assert "loss" in clf.history_[0]
+
+
 def test_a_tiny_table_trains_without_validation_unless_it_is_asked_for():
     X, y = table(30)
     assert "validation_loss" not in quick().fit(X, y).history_[0]
@@ -336,11 +436,26 @@ def test_warm_start_goes_on_from_the_last_weights():
     assert clf.history_[0]["loss"] < first * 1.1
 
 
-def test_warm_start_with_another_network_is_refused():
+@pytest.mark.parametrize(
+    "change", [{"hidden_layer_sizes": (9,)}, {"activation": "relu"}, {"input_scaling": "minmax"}, {"dtype": "float64"}]
+)
+def test_warm_start_with_another_network_or_scaling_is_refused(change):
     X, y = table()
     clf = quick(warm_start=True).fit(X, y)
-    with pytest.raises(OptionError, match=r"^warm_start needs the same network as the last fit"):
-        clf.set_params(hidden_layer_sizes=(9,)).fit(X, y)
+    with pytest.raises(
+        OptionError, match=rf"^{next(iter(change))} must stay .*, as in the last fit, for warm_start=True"
+    ):
+        clf.set_params(**change).fit(X, y)
+
+
+def test_warm_start_keeps_what_auto_became_and_the_split():
+    X, y = table(120)
+    X_large, y_large = table(1440, seed=1)
+    clf = GlassNetClassifier(warm_start=True, max_epochs=1).fit(X, y)
+    seed, widths = clf.settings_["random_state"], clf.settings_["hidden_layer_sizes"]
+    clf.fit(X_large, y_large)
+    assert clf.settings_["random_state"] == seed
+    assert clf.settings_["hidden_layer_sizes"] == widths == (64, 32)
 
 
 # --- divergence, interruption ---

@@ -103,6 +103,7 @@ def test_the_purposes_keep_their_numbers():
         "SPLIT": 4,
         "DATA": 5,
         "CHECK": 6,
+        "TEST": 7,
     }
 
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glassnet.errors import DataError, OptionError
-from glassnet.tables.encoder import SCALINGS, NearlyUniqueWarning, TableEncoder
+from glassnet.errors import DataError, NearlyUniqueWarning, OptionError
+from glassnet.tables.encoder import SCALINGS, TableEncoder
 from glassnet.tables.frames import split_target
 from glassnet.tables.reading import read_table
 

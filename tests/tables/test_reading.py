@@ -90,9 +90,29 @@ def test_text_that_is_not_utf8_is_read_as_windows_1252_with_a_warning(text):
     assert frame.write_csv() == text
 
 
-def test_missing_words_are_missing_and_none_is_a_word():
-    text = "x,s\n1,None\n,NA\nNaN,null\nN/A,\n?,NULL\n2,nan\n"
-    assert parsed(text) == [(1, "None"), *[(None, None)] * 4, (2, None)]
+def test_missing_words_are_missing_in_any_case_and_none_is_a_word():
+    text = "x,s\n1,None\n,NA\nNaN,null\nN/A,\n?,NULL\n#n/a,Nan\nna,Null\n2,nan\n"
+    assert parsed(text) == [(1, "None"), *[(None, None)] * 6, (2, None)]
+
+
+@pytest.mark.parametrize("word", ["-", ".", "None", "none", " - ", "?", "Null", " NA"])
+def test_words_for_missing_values_among_numbers_and_dates_are_missing(word):
+    text = f"n,x,d\n1,0.5,2024-12-31\n{word},{word},{word}\n-3,1e3,2025-01-01\n"
+    first, last = datetime.date(2024, 12, 31), datetime.date(2025, 1, 1)
+    assert parsed(text) == [(1, 0.5, first), (None, None, None), (-3, 1000.0, last)]
+
+
+def test_padding_that_begins_late_in_the_file_leaves_numbers_and_missing_values():
+    assert parsed("a,b\n" + "1,2\n" * 60 + "1, NA\n1, 7\n")[-2:] == [(1, None), (1, 7)]
+
+
+def test_among_texts_a_dash_a_point_and_none_are_texts():
+    text = "s\nx\n-\n.\nNone\n?\n na \n"
+    assert [row[0] for row in parsed(text)] == ["x", "-", ".", "None", None, None]
+
+
+def test_decimal_commas_beside_missing_values_are_numbers():
+    assert parsed("a;b\n1,5;x\n-;y\n2;z\n") == [(1.5, "x"), (None, "y"), (2.0, "z")]
 
 
 def test_types_are_inferred_from_the_whole_file_and_dates_parsed():

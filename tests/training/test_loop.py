@@ -139,7 +139,7 @@ def test_a_validation_interval_of_epochs_measures_in_those_epochs_only():
     first, second, third = (outcome.history[i].get("validation_loss") for i in (0, 1, 2))
     assert first is None
     assert second is not None
-    assert third == second  # epoch 3 carries what epoch 2 measured
+    assert third is None  # a row shows what was measured in its own epoch
 
 
 def test_a_callback_sees_each_row_and_a_true_answer_stops():
@@ -198,7 +198,7 @@ def test_divergence_in_the_first_epoch_names_epoch_loss_and_remedy():
     with pytest.raises(TrainingDiverged) as caught:
         train(backend, TrainingOptions(max_epochs=5, learning_rate=10.0))
     assert str(caught.value) == (
-        "training diverged in epoch 1 at learning rate 10: the loss became nan. Try a lower learning_rate, such as 1, "
+        "training diverged in epoch 1 at learning rate 10: the loss became inf. Try a lower learning_rate, such as 1, "
         "clip_norm=1, or scaled inputs."
     )
 
@@ -224,6 +224,18 @@ def test_a_plateau_schedule_lowers_the_rate_when_the_loss_stands_still():
     options = TrainingOptions(max_epochs=4, learning_rate=1e-300, schedule=ReduceOnPlateau(factor=0.5, patience=0))
     rates = [row["learning_rate"] for row in train(backend_for(clouds(10)), options, clouds(5, seed=1)).history]
     assert rates == [1e-300, 1e-300, 0.5e-300, 0.25e-300]  # epochs 2 and 3 bring nothing; each calls for a reduction
+
+
+def test_a_plateau_is_judged_by_validations_alone():
+    # Validations in the second and fourth epoch: one loss that is not better calls for one reduction, in epoch 5.
+    options = TrainingOptions(
+        max_epochs=5,
+        learning_rate=1e-300,
+        schedule=ReduceOnPlateau(factor=0.5, patience=0),
+        validation_every=Every(2),
+    )
+    rates = [row["learning_rate"] for row in train(backend_for(clouds(10)), options, clouds(5, seed=1)).history]
+    assert rates == [1e-300, 1e-300, 1e-300, 1e-300, 0.5e-300]
 
 
 def test_dropout_masks_and_with_them_the_weights_repeat_with_the_seed():

@@ -25,9 +25,21 @@ def test_a_split_parts_the_rows_and_leaves_one_to_train(n, fraction, seed):
 def test_a_stratified_split_takes_the_same_share_of_each_class(counts, fraction, seed):
     classes = np.random.default_rng(seed).permutation(np.repeat(np.arange(len(counts)), counts))
     training, validation = split_rows(len(classes), fraction, seed, classes)
+    assert sorted([*training, *validation]) == list(range(len(classes)))
     for k, count in enumerate(counts):
-        assert np.sum(classes[validation] == k) == min(round(fraction * count), count - 1)
-        assert np.sum(classes[training] == k) >= 1
+        held_out = np.sum(classes[validation] == k)
+        assert abs(held_out - fraction * count) < 1 or held_out == count - 1
+        assert held_out < count
+    assert len(validation) <= round(fraction * len(classes))
+    if min(counts) > 2 / (1 - fraction):  # then each class can round up, and the total is right
+        assert len(validation) == round(fraction * len(classes))
+
+
+def test_small_classes_give_rows_by_chance_rather_than_none():
+    classes = np.repeat(np.arange(60), 4)
+    held_out = [classes[split_rows(240, 0.1, seed, classes)[1]] for seed in (0, 1)]
+    assert [len(set(part)) for part in held_out] == [24, 24]
+    assert set(held_out[0]) != set(held_out[1])
 
 
 def test_a_split_repeats_with_its_seed_and_changes_with_it():

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from glassnet.errors import DataError, DivergenceWarning, GlassNetWarning, OptionError
+from glassnet.errors import DataError, DivergenceWarning, InterruptedWarning, OptionError, warn
 from glassnet.estimators.pictures import Pictures
 from glassnet.estimators.saving import save
 from glassnet.estimators.settings import (
@@ -22,6 +21,7 @@ from glassnet.estimators.settings import (
     build_layers,
     build_optimiser,
     build_options,
+    keep_settings,
     plain_option,
     resolve_settings,
 )
@@ -29,7 +29,7 @@ from glassnet.maths.losses import Loss, loss_named
 from glassnet.maths.random import seed_of
 from glassnet.network import Network
 from glassnet.tables.encoder import TableEncoder
-from glassnet.tables.frames import target_of
+from glassnet.tables.frames import Table, table_of, target_of
 from glassnet.training.backend import ReferenceBackend, Rows, reference_outputs
 from glassnet.training.history import history_frame
 from glassnet.training.lbfgs import train_lbfgs
@@ -39,11 +39,7 @@ from glassnet.training.progress import progress_for
 from glassnet.training.validation import split_rows
 from glassnet.training.watch import Outcome
 
-__all__ = ["GlassNetEstimator", "InterruptedWarning"]
-
-
-class InterruptedWarning(GlassNetWarning):
-    """Training was interrupted with Ctrl-C; the best weights until then were kept."""
+__all__ = ["GlassNetEstimator"]
 
 
 class GlassNetEstimator(Pictures, BaseEstimator):
@@ -120,7 +116,7 @@ class GlassNetEstimator(Pictures, BaseEstimator):
     def _loss(self, settings: dict[str, Any], targets: Any) -> Loss:
         raise NotImplementedError
 
-    def _metrics(self) -> dict[str, Any]:
+    def _metrics(self, loss: Loss) -> dict[str, Any]:
         raise NotImplementedError
 
     # --- fitting ---
@@ -131,31 +127,33 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         X : data frame (pandas, polars, Arrow), array (n, p), or dict of columns; missing values and categories as
             they are.
         y : (n,) or (n, K), see the class.
-        sample_weight : (n,) of at least 0; a row of weight 2 counts as two rows, one of weight 0 as absent.
+        sample_weight : (n,) of at least 0. In the loss a row of weight 2 counts like two rows; a row of weight 0 is
+            left out of everything. Scales and levels of the table do not look at weights.
         validation : (X, y) or (X, y, sample_weight) to validate on, instead of a part of the training rows. The best
             weights are then those with the lowest loss on it, even with early_stopping=False, which only trains on.
 
         Returns the estimator. Raises OptionError, DataError, ColumnError or TrainingDiverged, see `glassnet.errors`.
         """
-        settings = resolve_settings(
-            self.get_params(deep=False), count_rows(y, type(self).__name__), validation is not None
-        )
+        table, y, weights = checked_rows(X, y, sample_weight, type(self).__name__)
         again = self.warm_start and hasattr(self, "network_")
+        arguments = self.get_params(deep=False)
+        if again:
+            keep_settings(arguments, self.settings_)
+        settings = resolve_settings(arguments, table.n_rows, validation is not None)
         targets = self._targets if again else self._fit_targets(y, settings)
         loss = self._loss(settings, targets)
         settings["loss"] = settings["loss"] if settings["loss"] != "auto" else loss.name
         layers = build_layers(settings, targets.n_outputs(loss))
-        settings["random_state"] = seed = seed_of(self.random_state)
-        options = build_options(settings, seed, self._metrics(), self.callbacks)
+        settings["random_state"] = seed = seed_of(settings["random_state"])
+        options = build_options(settings, seed, self._metrics(loss), self.callbacks)
 
-        encoder, table = self._fit_table(X)
+        encoder = self.encoder_ if again else TableEncoder(settings["input_scaling"], owner=type(self).__name__)
+        matrix = encoder.transform(table, np.float64) if again else encoder.fit_transform(table, np.float64)
         dtype = np.dtype(np.float64 if settings["optimizer"] == LBFGS else settings["dtype"])
-        network = Network(layers, loss, table.shape[1], dtype, random_state=seed)
+        network = Network(layers, loss, matrix.shape[1], dtype, random_state=seed)
         if again:
-            self._take_weights(network)
-        rows = make_rows(network, table, targets.encode(y), sample_weight)
-        if len(rows.X) == 0:
-            raise DataError("leaves no row to train on", argument="sample_weight", value=0)
+            network.params = self.network_.params
+        rows = make_rows(network, matrix, targets.encode(y, loss), weights)
         given = None if validation is None else self._validation_rows(validation, encoder, targets, network)
         training, held_out = self._split(rows, targets, settings, seed) if given is None else (rows, given)
 
@@ -163,21 +161,6 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         self._keep(network, outcome, encoder, targets, settings)
         self._warn(outcome, settings)
         return self
-
-    def _fit_table(self, X: Any) -> tuple[TableEncoder, np.ndarray]:
-        """The fitted encoder and the encoded table; a warm start keeps the encoder it has."""
-        if self.warm_start and hasattr(self, "network_"):
-            return self.encoder_, self.encoder_.transform(X, dtype=np.float64)
-        encoder = TableEncoder(input_scaling=self.input_scaling, owner=type(self).__name__)
-        return encoder, encoder.fit_transform(X, dtype=np.float64)
-
-    def _take_weights(self, network: Network) -> None:
-        """Go on from the weights of the last fit."""
-        if network.widths != self.network_.widths or len(network.params) != len(self.network_.params):
-            raise OptionError(
-                "needs the same network as the last fit", argument="warm_start", value=list(network.widths)
-            )
-        network.params = self.network_.params.astype(network.dtype)
 
     def _split(self, rows: Rows, targets: Any, settings: dict[str, Any], seed: int) -> tuple[Rows, Rows | None]:
         """Training rows, and those held out to validate where training stops early."""
@@ -187,6 +170,9 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         if targets.kind == "classes":
             classes = rows.T.argmax(axis=1) if rows.T.shape[1] > 1 else rows.T[:, 0].astype(np.int64)
         training, held_out = split_rows(len(rows.X), settings["validation_fraction"], seed, classes)
+        if len(held_out) == 0 and self.early_stopping == "auto":  # nothing but classes of one row
+            settings["early_stopping"] = False
+            return rows, None
         if len(held_out) == 0:
             raise DataError(
                 f"holds out no row of {len(rows.X)} to validate on",
@@ -201,8 +187,9 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
             raise OptionError("must be (X, y) or (X, y, sample_weight)", argument="validation", value=type(validation))
         X, y, *weight = validation
-        table = encoder.transform(X, dtype=np.float64)
-        return make_rows(network, table, targets.encode(y), weight[0] if weight else None)
+        table, y, weights = checked_rows(X, y, weight[0] if weight else None, type(self).__name__)
+        matrix = encoder.transform(table, dtype=np.float64)
+        return make_rows(network, matrix, targets.encode(y, network.loss), weights)
 
     def _train(
         self,
@@ -255,32 +242,41 @@ class GlassNetEstimator(Pictures, BaseEstimator):
     def _warn(self, outcome: Outcome, settings: dict[str, Any]) -> None:
         """Say what a user must know of how training ended."""
         if outcome.reason == "diverged":
-            warnings.warn(
+            rate = settings["learning_rate"]
+            remedy = "a larger l2" if rate is None else f"a learning_rate lower than {rate:g}, or clip_norm=1"
+            text = (
                 f"training diverged in epoch {len(outcome.history) + 1} (the loss became {outcome.diverged_loss}); the "
-                f"weights of epoch {outcome.best_epoch} are kept. Try a learning_rate lower than "
-                f"{settings['learning_rate']:g}, or clip_norm=1.",
-                DivergenceWarning,
-                stacklevel=3,
+                f"weights of epoch {outcome.best_epoch} are kept. Try {remedy}."
             )
+            warn(DivergenceWarning(text))
         elif outcome.reason == "interrupted":
-            warnings.warn(
+            text = (
                 f"training was interrupted in epoch {len(outcome.history)}; the weights of epoch {outcome.best_epoch} "
-                "are kept.",
-                InterruptedWarning,
-                stacklevel=3,
+                "are kept."
             )
+            warn(InterruptedWarning(text))
 
     # --- using ---
 
+    def _encoded(self, X: Any) -> np.ndarray:
+        """The matrix of a table, in the network's float type; warns where only one of table and training has names."""
+        check_is_fitted(self, "network_")
+        table, name = table_of(X), type(self).__name__
+        if self.encoder_.named and not table.named:
+            warn(UserWarning(f"X does not have valid feature names, but {name} was fitted with feature names"))
+        elif table.named and not self.encoder_.named:
+            warn(UserWarning(f"X has feature names, but {name} was fitted without feature names"))
+        return self.encoder_.transform(table, dtype=self.network_.dtype)
+
     def _outputs(self, X: Any) -> np.ndarray:
         """The network's outputs Y (n, K) for the rows of a table."""
-        check_is_fitted(self, "network_")
-        return reference_outputs(self.network_, self.encoder_.transform(X, dtype=self.network_.dtype))
+        matrix = self._encoded(X)
+        return reference_outputs(self.network_, matrix)
 
     def hidden(self, X: Any, layer: int = -1) -> np.ndarray:
         """Values of a hidden layer for each row, (n, units); -1 is the last one. A learned set of features."""
-        check_is_fitted(self, "network_")
-        return self.network_.hidden(self.encoder_.transform(X, dtype=self.network_.dtype), layer)
+        matrix = self._encoded(X)
+        return self.network_.hidden(matrix, layer)
 
     @property
     def coefs_(self) -> list[np.ndarray]:
@@ -347,10 +343,35 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         return {name: plain_option(value) for name, value in self.settings_.items()}
 
 
-def make_rows(network: Network, table: np.ndarray, y: np.ndarray, sample_weight: Any) -> Rows:
-    """Encoded rows in the network's float type, checked against each other; those of weight 0 are left out."""
-    X, T, weights = network.checked(table, y, sample_weight)
-    return Rows(X, T, weights)
+def checked_rows(X: Any, y: Any, sample_weight: Any, name: str) -> tuple[Table, np.ndarray, np.ndarray | None]:
+    """The table, the target and the weights, of equal length, without the rows of weight 0.
+
+    Those are left out before anything is learned from them: no scale, level or class. Raises DataError.
+    """
+    if y is None:
+        raise DataError(f"This {name} estimator requires y to be passed, but the target y is None")
+    table, y = table_of(X), target_of(y)
+    if len(y) != table.n_rows:
+        raise DataError(f"must have as many rows as X, {table.n_rows}", argument="y", value=len(y))
+    if sample_weight is None:
+        return table, y, None
+    weights = np.asarray(target_of(sample_weight), dtype=float)
+    if weights.shape != (len(y),) or not np.all(np.isfinite(weights) & (weights >= 0)):
+        raise DataError(
+            f"must be {len(y)} finite numbers of at least 0, one for each row",
+            argument="sample_weight",
+            value=weights.shape if weights.shape != (len(y),) else weights[~(weights >= 0) | np.isinf(weights)][0],
+        )
+    if not weights.any():
+        raise DataError("leaves no row: every weight is zero", argument="sample_weight", value=0)
+    weights = weights / weights.mean()  # which changes no weighted mean, and lets float32 hold them
+    present = np.flatnonzero(weights)
+    return table.take(present), y[present], weights[present]
+
+
+def make_rows(network: Network, matrix: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> Rows:
+    """Encoded rows in the network's float type, checked against each other."""
+    return Rows(*network.checked(matrix, y, weights))
 
 
 def take(rows: Rows, places: np.ndarray) -> Rows:
@@ -358,19 +379,20 @@ def take(rows: Rows, places: np.ndarray) -> Rows:
     return Rows(rows.X[places], rows.T[places], None if rows.weights is None else rows.weights[places])
 
 
-def count_rows(y: Any, name: str) -> int:
-    """Rows of the target. Raises when there is none, in scikit-learn's words."""
-    if y is None:
-        raise DataError(f"This {name} estimator requires y to be passed, but the target y is None")
-    return len(target_of(y))
-
-
 def loss_from(settings: dict[str, Any], default: str) -> Loss:
     """The loss the settings name, with the options that belong to it."""
     name = default if isinstance(settings["loss"], str) and settings["loss"] == "auto" else settings["loss"]
     options: dict[str, Any] = {}
-    if settings["label_smoothing"]:
-        options["label_smoothing"] = settings["label_smoothing"]
+    if settings["quantiles"] is not None and name != "quantile":
+        raise OptionError(
+            'must be "quantile" where quantiles are given', argument="loss", value=getattr(name, "name", name)
+        )
     if settings["quantiles"] is not None:
-        options["quantiles"] = tuple(settings["quantiles"])
+        options["quantiles"] = settings["quantiles"]
+    if settings["label_smoothing"]:
+        if name not in ("cross_entropy", "binary_cross_entropy", "multilabel"):
+            raise OptionError(
+                "is for a classifier's named losses", argument="label_smoothing", value=settings["label_smoothing"]
+            )
+        options["label_smoothing"] = settings["label_smoothing"]
     return loss_named(name, **options)

@@ -20,14 +20,17 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
 
     y : labels (n,) of any kind, two classes or more; or a matrix (n, L) of 0 and 1 with several labels for each row.
 
-    Parameters ("auto" is decided in `fit`; see `settings_` for what it became)
+    Parameters
     ----------
+    "auto" is decided in `fit`; `settings_` says what it became.
+
     hidden_layer_sizes : widths of the hidden layers, such as (64, 32); () is a linear model.
     activation : a name ("relu", "tanh", "sigmoid", "silu", "gelu", "mish", "elu", "selu", "leaky_relu", "softplus",
         "identity"), a pair of functions (value, slope), or a list with one for each hidden layer.
     dropout : chance in [0, 1) that a hidden unit is dropped in a training step, or a list with one for each layer.
     normalisation : "none", or "layer" for layer normalisation before each activation.
-    loss : "auto" (cross-entropy for the task), or a Loss.   label_smoothing : ε in [0, 1).
+    loss : "auto" (cross-entropy for the task), or a loss of your own (`custom_loss`), which sees one-hot targets with a
+        column for each class.   label_smoothing : ε in [0, 1).
     optimizer : "adam", "adamw", "nesterov", "momentum", "rmsprop", "gradient_descent", "lbfgs", or an Optimiser.
     learning_rate : of the first steps.   schedule : "constant", "step", "cosine", "one_cycle", "warm_up", "plateau",
         a Schedule, or a function from the number of a step to a factor.
@@ -70,7 +73,7 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
             require_choice("loss", loss.name, fitting | {"auto"})
         return loss
 
-    def _metrics(self) -> dict[str, Any]:
+    def _metrics(self, loss: Loss) -> dict[str, Any]:
         return {"accuracy": accuracy}
 
     @property

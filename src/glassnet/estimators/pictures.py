@@ -27,7 +27,6 @@ class Pictures:
     intercepts_: Any
     classes_: Any
     predict: Any
-    predict_proba: Any
 
     def plot_loss(self, ax: Any = None) -> Any:
         """Training and validation loss of each epoch, the best epoch marked."""
@@ -78,7 +77,9 @@ class Pictures:
         """Predicted against true numbers; for regressors, the first target of several."""
         from glassnet import views
 
-        true, predicted = np.asarray(y, float), self.predict(X)
+        if hasattr(self, "predict_proba"):
+            raise DataError("needs a regressor; for classes there is plot_confusion", argument="plot_predictions")
+        true, predicted = target_of(y).astype(float), self.predict(X)
         if true.ndim == 2:
             true, predicted = true[:, 0], predicted.reshape(len(true), -1)[:, 0]
         return views.plot_predicted_against_true(true, predicted, ax=ax)
@@ -88,6 +89,8 @@ class Pictures:
         from glassnet import views
 
         check_is_fitted(self, "network_")
+        if not hasattr(self, "predict_proba"):
+            raise DataError("needs a classifier; for numbers there is plot_predictions", argument="plot_regions")
         if len(self.encoder_.columns) != 2:
             raise DataError("needs a table of two columns", argument="X", value=len(self.encoder_.columns))
         table = table_of(X)

@@ -44,7 +44,6 @@ class GlassNetRegressor(RegressorMixin, GlassNetEstimator):
         counts = settings["loss"] == "poisson" or getattr(settings["loss"], "name", None) == "poisson"
         if settings["target_scaling"] == "auto":
             settings["target_scaling"] = "none" if counts else "standard"
-        require_choice("target_scaling", settings["target_scaling"], ["auto", "standard", "minmax", "robust", "none"])
         if counts and settings["target_scaling"] != "none":
             raise OptionError(
                 'must be "none" for loss="poisson", whose targets are counts',
@@ -59,8 +58,8 @@ class GlassNetRegressor(RegressorMixin, GlassNetEstimator):
             require_choice("loss", loss.name, ["auto", *LOSSES_OF_NUMBERS])
         return loss
 
-    def _metrics(self) -> dict[str, Any]:
-        return {} if self.loss == "quantile" else {"r2": r2}
+    def _metrics(self, loss: Loss) -> dict[str, Any]:
+        return {} if isinstance(loss, Quantile) else {"r2": r2}
 
     def predict(self, X: Any) -> np.ndarray:
         """Predicted numbers, float64: (n,), or (n, K) as y was; of several quantiles the one nearest to the median.

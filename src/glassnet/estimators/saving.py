@@ -50,5 +50,6 @@ def _require_plain(estimator: Any) -> None:
             raise OptionError(
                 "is a function of your own, which a model file cannot hold",
                 argument=argument,
-                remedy="Use a named one, or keep the weights with numpy.save(estimator.network_.params).",
+                remedy="Use a named one; or keep the weights with numpy.save(path, estimator.network_.params), and "
+                "assign them to network_.params of an estimator fitted alike.",
             )

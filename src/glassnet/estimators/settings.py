@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.errors import OptionError, require_choice
+from glassnet.errors import OptionError, require_choice, require_number
 from glassnet.maths.activations import Activation as ActivationFunction
 from glassnet.maths.activations import activation_named
 from glassnet.maths.layers import Activation, Dense, Dropout, Layer, LayerNorm
@@ -20,6 +20,11 @@ __all__ = ["build_layers", "build_optimiser", "build_options", "option_from", "p
 
 SMALLEST_VALIDATION = 10  # rows: a validation set of fewer says nothing, so very small tables train without one
 LBFGS = "lbfgs"
+# The network, its loss and the encoding belong together: going on from old weights, none of them can be another.
+KEPT_BY_WARM_START = (
+    *("hidden_layer_sizes", "activation", "normalisation", "loss", "quantiles"),
+    *("input_scaling", "target_scaling", "dtype"),
+)
 
 
 def resolve_settings(arguments: dict[str, Any], n_rows: int, validation_given: bool = False) -> dict[str, Any]:
@@ -27,7 +32,8 @@ def resolve_settings(arguments: dict[str, Any], n_rows: int, validation_given: b
 
     The result can be passed to the constructor again. Raises OptionError for values that cannot be, before any work.
     """
-    settings = dict(arguments)
+    settings = {name: value.item() if isinstance(value, np.generic) else value for name, value in arguments.items()}
+    _check_choices(settings)
     lbfgs = settings["optimizer"] == LBFGS
     if lbfgs:
         _check_lbfgs(settings)
@@ -60,7 +66,7 @@ def _batch_size(n_rows: int) -> int:
 
 
 def _optimiser(name: str | Optimiser) -> Optimiser:
-    if not isinstance(name, Optimiser) and name not in OPTIMISERS:
+    if not isinstance(name, Optimiser):
         require_choice("optimizer", name, ["auto", LBFGS, *OPTIMISERS])
     return optimiser_named(name)
 
@@ -75,15 +81,14 @@ def _default_rate(optimizer: str | Optimiser, linear: bool) -> float:
 
 def _fraction(settings: dict[str, Any]) -> float:
     fraction = settings["validation_fraction"]
-    if isinstance(fraction, bool) or not isinstance(fraction, (int, float)) or not 0 < fraction < 1:
-        raise OptionError("must lie strictly between 0 and 1", argument="validation_fraction", value=fraction)
+    require_number("validation_fraction", fraction, "must lie strictly between 0 and 1", lambda f: 0 < f < 1)
     return fraction
 
 
 def _type_name(dtype: Any) -> Any:
     """The name of a NumPy type, or what was passed if it is none."""
     try:
-        return np.dtype(dtype).name
+        return dtype if dtype is None else np.dtype(dtype).name  # to NumPy None is float64
     except TypeError:
         return dtype
 
@@ -124,40 +129,61 @@ def _check_lbfgs(settings: dict[str, Any]) -> None:
             )
 
 
+def _check_choices(settings: dict[str, Any]) -> None:
+    """Plain choices, before anything is decided from them."""
+    require_choice("normalisation", settings["normalisation"], ["none", "layer"])
+    require_choice("target_scaling", settings["target_scaling"], ["auto", "standard", "minmax", "robust", "none"])
+    for name in ("warm_start", "verbose"):
+        if not isinstance(settings[name], (bool, int)):
+            raise OptionError("must be True or False", argument=name, value=settings[name])
+    if not isinstance(settings["callbacks"], (list, tuple)):
+        raise OptionError(
+            "must be a list of functions of an epoch's row", argument="callbacks", value=settings["callbacks"]
+        )
+
+
 def _check_numbers(settings: dict[str, Any]) -> None:
     """Ranges of the plain numbers; what needs an object made is checked where it is made."""
-
-    def number(name: str, low: float, rule: str, *, strict: bool = True) -> None:
-        value = settings[name]
-        real = isinstance(value, (int, float, np.number)) and not isinstance(value, bool)
-        if not real or not np.isfinite(value) or value < low or (strict and value == low):
-            raise OptionError(rule, argument=name, value=value)
-
     for name in ("max_epochs", "patience"):
-        number(name, 0, "must be a whole number of at least 1")
-        if settings[name] != int(settings[name]):
-            raise OptionError("must be a whole number of at least 1", argument=name, value=settings[name])
+        require_number(name, settings[name], "must be a whole number of at least 1", lambda n: n >= 1, whole=True)
+        settings[name] = int(settings[name])
     for name in ("l1", "l2", "weight_decay"):
-        number(name, 0, "must be at least 0", strict=False)
-    for name in ("learning_rate", "clip_norm", "time_limit"):
+        require_number(name, settings[name], "must be at least 0", lambda v: v >= 0)
+    for name in ("clip_norm", "time_limit"):
         if settings[name] is not None:
-            number(name, 0, "must be positive")
-    batch = settings["batch_size"]
-    if batch != "full" and (isinstance(batch, bool) or not isinstance(batch, (int, np.integer)) or batch < 1):
-        raise OptionError('must be "auto", "full" or a whole number of at least 1', argument="batch_size", value=batch)
-    require_choice("normalisation", settings["normalisation"], ["none", "layer"])
+            require_number(name, settings[name], "must be positive", lambda v: v > 0)
+    if settings["optimizer"] != LBFGS:
+        require_number("learning_rate", settings["learning_rate"], "must be positive", lambda v: v > 0)
+    if settings["batch_size"] != "full":
+        rule = 'must be "auto", "full" or a whole number of at least 1'
+        require_number("batch_size", settings["batch_size"], rule, lambda n: n >= 1, whole=True)
     require_choice("dtype", settings["dtype"], ["float32", "float64"])
-    if not isinstance(settings["early_stopping"], (bool, np.bool_)):
+    if not isinstance(settings["early_stopping"], bool):
         raise OptionError('must be "auto", True or False', argument="early_stopping", value=settings["early_stopping"])
 
 
+def keep_settings(settings: dict[str, Any], last: dict[str, Any]) -> None:
+    """What a warm start cannot change is taken from the last fit. Raises OptionError where it was asked to change."""
+    for name in KEPT_BY_WARM_START:
+        value = settings[name]
+        if name == "hidden_layer_sizes" and value != "auto":
+            value = _widths(value)
+        if not (isinstance(value, str) and value == "auto") and plain_option(value) != plain_option(last[name]):
+            raise OptionError(
+                f"must stay {last[name]!r}, as in the last fit, for warm_start=True", argument=name, value=value
+            )
+        settings[name] = last[name]
+    if settings["random_state"] is None:  # the same split, or rows trained on before would validate now
+        settings["random_state"] = last["random_state"]
+
+
 def _per_layer(name: str, value: Any, n_layers: int) -> list[Any]:
-    """One value for each hidden layer, from one value or a list of them."""
-    if not isinstance(value, list):
+    """One value for each hidden layer, from one value or a sequence of them; a pair of functions is one value."""
+    if not isinstance(value, (list, tuple)) or (len(value) == 2 and all(callable(part) for part in value)):
         return [value] * n_layers
     if len(value) != n_layers:
         raise OptionError(f"must hold one value for each of {n_layers} hidden layers", argument=name, value=value)
-    return value
+    return list(value)
 
 
 def build_layers(settings: dict[str, Any], n_outputs: int) -> list[Layer]:
@@ -166,6 +192,9 @@ def build_layers(settings: dict[str, Any], n_outputs: int) -> list[Layer]:
     activations = _per_layer("activation", settings["activation"], len(widths))
     rates = _per_layer("dropout", settings["dropout"], len(widths))
     initializer = settings["initializer"]
+    if not widths:  # then nothing below would look at these two
+        activation_named(settings["activation"])
+        Dropout(settings["dropout"])
     layers: list[Layer] = []
     for units, activation, rate in zip(widths, activations, rates, strict=True):
         if settings["normalisation"] == "layer":
@@ -173,8 +202,9 @@ def build_layers(settings: dict[str, Any], n_outputs: int) -> list[Layer]:
             layers += [Dense(units, "identity", rule), LayerNorm(), Activation(activation)]
         else:
             layers.append(Dense(units, activation, initializer))
-        if rate:
-            layers.append(Dropout(rate))
+        dropout = Dropout(rate)
+        if dropout.rate > 0:
+            layers.append(dropout)
     return [*layers, Dense(n_outputs, "identity", initializer)]
 
 
@@ -189,11 +219,11 @@ def build_options(
     """The loop's options."""
     schedule: Schedule = schedule_named(settings["schedule"])
     return TrainingOptions(
-        max_epochs=int(settings["max_epochs"]),
-        learning_rate=1.0 if settings["learning_rate"] is None else float(settings["learning_rate"]),
+        max_epochs=settings["max_epochs"],
+        learning_rate=settings["learning_rate"],
         weight_decay=float(settings["weight_decay"]),
         schedule=schedule,
-        patience=int(settings["patience"]) if settings["early_stopping"] else None,
+        patience=settings["patience"] if settings["early_stopping"] else None,
         validation_every=every(settings["validation_every"]),
         time_limit=settings["time_limit"],
         seed=seed,

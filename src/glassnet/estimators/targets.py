@@ -5,21 +5,17 @@ Each class is fitted on y, holds plain data, and says which loss and how many ou
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
-from glassnet.errors import DataError, GlassNetWarning, OptionError
-from glassnet.maths.losses import Loss, Quantile
+from glassnet.errors import DataError, OneHotWarning, OptionError, warn
+from glassnet.maths.losses import Loss, Quantile, one_hot
+from glassnet.tables.families import is_missing
 from glassnet.tables.frames import target_of
 
-__all__ = ["ClassTargets", "MultilabelTargets", "NumberTargets", "OneHotWarning", "class_targets"]
-
-
-class OneHotWarning(GlassNetWarning):
-    """A matrix of 0 and 1 whose rows all have one 1 was given as y: it trains a multilabel model."""
+__all__ = ["ClassTargets", "MultilabelTargets", "NumberTargets", "class_targets"]
 
 
 def class_targets(y: Any) -> ClassTargets | MultilabelTargets:
@@ -72,11 +68,14 @@ class ClassTargets:
         return "binary_cross_entropy" if len(self.classes) == 2 else "cross_entropy"
 
     def n_outputs(self, loss: Loss) -> int:
-        """Output nodes under that loss."""
+        """Output nodes under that loss: one for two classes and binary cross-entropy, else a node for each class."""
         return 1 if loss.name == "binary_cross_entropy" else len(self.classes)
 
-    def encode(self, y: Any) -> np.ndarray:
-        """Positions (n,) of the labels among the classes. Raises DataError for a label that is none of them."""
+    def encode(self, y: Any, loss: Loss | None = None) -> np.ndarray:
+        """Positions (n,) of the labels among the classes; one-hot T (n, K) for a loss of the user's own.
+
+        Raises DataError for a label that is none of the classes.
+        """
         y = _checked(y).reshape(-1)
         unknown = ~np.isin(y, self.classes)
         if unknown.any():
@@ -86,7 +85,8 @@ class ClassTargets:
                 row=int(np.argmax(unknown)) + 1,
                 value=y[np.argmax(unknown)].item() if y.dtype.kind != "O" else y[np.argmax(unknown)],
             )
-        return np.searchsorted(self.classes, y)
+        labels = np.searchsorted(self.classes, y)
+        return one_hot(labels, len(self.classes)) if loss is not None and loss.custom else labels
 
     def probabilities(self, Y: np.ndarray) -> np.ndarray:
         """(n, K) float64 from the network's outputs; rows have sum 1."""
@@ -115,12 +115,11 @@ class MultilabelTargets:
         targets = cls(y.shape[1])
         T = targets.encode(y)
         if np.all(T.sum(axis=1) == 1):
-            warnings.warn(
+            text = (
                 "y is a matrix of 0 and 1 whose rows all sum to one: a multilabel model is trained, with a yes or no "
-                "for each column. If the columns are classes that exclude each other, pass T.argmax(axis=1) as y.",
-                OneHotWarning,
-                stacklevel=5,
+                "for each column. If the columns are classes that exclude each other, pass T.argmax(axis=1) as y."
             )
+            warn(OneHotWarning(text))
         return targets
 
     @property
@@ -137,7 +136,7 @@ class MultilabelTargets:
         """A node for each label."""
         return self.n_labels
 
-    def encode(self, y: Any) -> np.ndarray:
+    def encode(self, y: Any, loss: Loss | None = None) -> np.ndarray:
         """The matrix (n, L) of 0 and 1. Raises DataError for other values or another number of columns."""
         y = _checked(y)
         if y.ndim != 2 or y.shape[1] != self.n_labels:
@@ -199,7 +198,7 @@ class NumberTargets:
             raise DataError('must have one column for loss="quantile"', argument="y", value=(len(self.centre),))
         return len(loss.quantiles)
 
-    def encode(self, y: Any) -> np.ndarray:
+    def encode(self, y: Any, loss: Loss | None = None) -> np.ndarray:
         """Scaled targets (n, K). Raises DataError for another number of columns."""
         Y = numbers(y)
         if Y.shape[1] != len(self.centre):
@@ -246,29 +245,41 @@ def targets_from(data: dict[str, Any]) -> ClassTargets | MultilabelTargets | Num
 
 
 def _checked(y: Any) -> np.ndarray:
-    """y as an array without missing or infinite values."""
+    """y as an array of numbers, truth values or text, without missing or infinite values."""
     y = target_of(y)
     if y.size == 0:
         raise DataError("must not be empty", argument="y", value=y.shape)
+    if y.dtype.kind not in "biufUSO":
+        raise DataError(
+            "must hold numbers or labels",
+            argument="y",
+            value=y.dtype.name,
+            remedy="Turn dates and durations into numbers, such as days, or into text.",
+        )
     if y.dtype.kind == "f":
         bad = ~np.isfinite(y)
     elif y.dtype.kind == "O":
-        bad = np.array([value is None or value != value for value in y.reshape(-1)]).reshape(y.shape)
+        bad = np.array([is_missing(value) for value in y.reshape(-1)], dtype=bool).reshape(y.shape)
     else:
         return y
     if bad.any():
-        row = int(np.argwhere(bad)[0][0])
-        count = int(bad.any(axis=1).sum() if bad.ndim == 2 else bad.sum())
-        first = y[row] if y.ndim == 1 else y[row][bad[row]][0]
-        infinite = isinstance(first, float) and np.isinf(first)
-        raise DataError(
-            f"must not have {'infinite' if infinite else 'missing'} values, and has {count}, the first",
-            argument="target",
-            row=row + 1,
-            value=first,
-            remedy="Drop those rows: a row without a target can teach nothing.",
-        )
+        _refuse_gap(y, bad)
     return y
+
+
+def _refuse_gap(y: np.ndarray, bad: np.ndarray) -> NoReturn:
+    """Raise DataError for the first missing or infinite value."""
+    row = int(np.argwhere(bad)[0][0])
+    first = y[row] if y.ndim == 1 else y[row][bad[row]][0]
+    infinite = isinstance(first, float) and np.isinf(first)
+    count = int(bad.reshape(len(y), -1).any(axis=1).sum())
+    raise DataError(
+        f"must not have {'infinite' if infinite else 'missing'} values, and has {count}, the first",
+        argument="target",
+        row=row + 1,
+        value=first,
+        remedy="Repair or drop those rows." if infinite else "Drop those rows: without a target they teach nothing.",
+    )
 
 
 def _first_text(y: np.ndarray) -> Any:

@@ -14,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+
 from glassnet.errors import OptionError, require_choice
 from glassnet.maths.elementary import Array, erf, exp, expm1, log1p, maximum, minimum, tanh, where
 
@@ -195,7 +197,38 @@ def custom_activation(
     for argument, function in (("value", value), ("slope", slope)):
         if not callable(function):
             raise OptionError("must be a function of an array", argument=argument, value=function)
-    return Activation(name, value, lambda dA, Z, A: dA * slope(Z), custom=True)
+    return Activation(name, LikeScores("value", value), TimesSlope(LikeScores("slope", slope)), custom=True)
+
+
+@dataclass(frozen=True)
+class LikeScores:
+    """A user's function, with a check that it returns an array of the shape of its first argument, Z.
+
+    A class rather than a closure, so that a network that holds one can be pickled when the function can.
+    """
+
+    argument: str
+    function: Callable[..., Array]
+
+    def __call__(self, Z: Array, *others: Array) -> Array:
+        """function(Z, ...), checked."""
+        result = self.function(Z, *others)
+        if np.shape(result) != np.shape(Z):
+            raise OptionError(
+                f"must return an array of the shape of Z, {np.shape(Z)}", argument=self.argument, value=np.shape(result)
+            )
+        return result
+
+
+@dataclass(frozen=True)
+class TimesSlope:
+    """The backward pass of a user's activation: dZ = dA · slope(Z)."""
+
+    slope: Callable[[Array], Array]
+
+    def __call__(self, dA: Array, Z: Array, A: Array) -> Array:
+        """dA · slope(Z)."""
+        return dA * self.slope(Z)
 
 
 def activation_named(activation: str | Activation | tuple) -> Activation:

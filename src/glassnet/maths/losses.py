@@ -17,12 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from glassnet.errors import DataError, OptionError, require_choice, require_number, require_options
-from glassnet.maths.activations import identity, sigmoid, softplus
+from glassnet.maths.activations import LikeScores, identity, sigmoid, softplus
 from glassnet.maths.elementary import Array, exp, log, maximum, minimum, sign, where
 
 __all__ = [
@@ -47,6 +48,7 @@ def softmax(Z: Array) -> Array:
     The largest score is subtracted first, which changes nothing but keeps e^Z ≤ 1.
     Source: Bishop, Pattern Recognition and Machine Learning (2006), equation 4.104.
     """
+    Z = np.asarray(Z)
     E = exp(Z - Z.max(axis=-1, keepdims=True))
     return E / E.sum(axis=-1, keepdims=True)
 
@@ -302,8 +304,12 @@ class Quantile(Loss):
     name: str = field(default="quantile", init=False)
 
     def __post_init__(self) -> None:
-        q = np.atleast_1d(np.asarray(self.quantiles, float))
-        object.__setattr__(self, "quantiles", tuple(q.tolist()))
+        try:
+            q = np.atleast_1d(np.asarray(self.quantiles, float))
+        except (TypeError, ValueError):
+            q = np.empty(0)
+        if q.size and q.ndim == 1:
+            object.__setattr__(self, "quantiles", tuple(q.tolist()))
         if q.ndim != 1 or q.size == 0 or not np.all((q > 0) & (q < 1)) or np.any(np.diff(q) <= 0):
             raise OptionError(
                 "must be increasing numbers strictly between 0 and 1",
@@ -347,8 +353,8 @@ def _huber_loss(delta: float = 1.0) -> Elementwise:
     require_number("delta", delta, "must be positive", lambda d: d > 0)
     return Elementwise(
         "huber",
-        lambda Z, T: huber(Z, T, delta),
-        lambda Z, T: huber_backward(Z, T, delta),
+        partial(huber, delta=delta),
+        partial(huber_backward, delta=delta),
         options={"delta": delta},
     )
 
@@ -410,6 +416,7 @@ def custom_loss(
     for argument, function in (("value", value), ("slope", slope), ("output", output)):
         if not callable(function):
             raise OptionError("must be a function of arrays", argument=argument, value=function)
+    value, slope, output = LikeScores("value", value), LikeScores("slope", slope), LikeScores("output", output)
     return Elementwise(name, value, slope, output, custom=True)
 
 

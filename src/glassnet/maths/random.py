@@ -58,6 +58,7 @@ class Purpose(enum.IntEnum):
     SPLIT = 4  # which rows are set aside for validation
     DATA = 5  # generated data sets
     CHECK = 6  # points of a gradient check and the like
+    TEST = 7  # which rows are set aside for a report
 
 
 def _multiply(a: Array, b: Array) -> tuple[Array, Array]:

@@ -218,7 +218,10 @@ class Custom(Schedule):
 
     def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """The function of each step number."""
-        return np.array([float(self.function(int(step))) for step in steps])
+        factors = [self.function(int(step)) for step in steps]
+        for factor in factors:
+            require_number("schedule", factor, "must return factors of at least 0", lambda f: f >= 0)
+        return np.array(factors, dtype=float)
 
     def describe(self) -> dict[str, Any]:
         """Only that it is custom: a function is not data."""
@@ -237,10 +240,11 @@ def schedule_named(name: str | Schedule | dict | Callable[[int], float], **optio
     """
     if isinstance(name, Schedule):
         return name
-    if isinstance(name, dict):
+    if isinstance(name, dict) and "name" in name:
         return schedule_named(**name)
     if callable(name):
         return Custom(name)
     require_choice("schedule", name, SCHEDULES)
-    require_options("schedule", name, SCHEDULES[name], options)
-    return SCHEDULES[name](**options)
+    maker = SCHEDULES[str(name)]
+    require_options("schedule", str(name), maker, options)
+    return maker(**options)

@@ -13,6 +13,8 @@ import re
 import warnings
 import zlib
 from collections import Counter
+from collections.abc import Sequence
+from itertools import product
 from typing import Any
 
 import polars as pl
@@ -22,7 +24,9 @@ from glassnet.tables.dates import with_dates
 
 __all__ = ["MISSING_WORDS", "CharacterSetWarning", "decode", "delimiter_of", "parse_delimited", "unpack"]
 
-MISSING_WORDS = ("NA", "N/A", "NaN", "nan", "null", "NULL", "?")
+MISSING_WORDS = ("na", "n/a", "#n/a", "nan", "null", "?")  # in any column, however their letters are cased
+MISSING_AMONG_NUMBERS = ("none", "-", ".", "")  # and among dates; between texts each may be a text of its own
+NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 DELIMITERS = (",", ";", "\t", "|", " ")  # in order of preference
 SAMPLE_BYTES = 65_536
 SAMPLE_RECORDS = 50
@@ -42,8 +46,9 @@ def parse_delimited(data: bytes, name: str) -> pl.DataFrame:
 
     data : the bytes, plain or gzip.   name : what error messages call the source.
     The delimiter is one of , ; tab | or space, found from the first lines. A missing value is an empty cell or one of
-    NA, N/A, NaN, nan, null, NULL, ? (not None, which may be a level). Types are inferred from the whole file; texts
-    that are dates become dates (`with_dates`). Spaces around cells are not part of them; blank lines are no rows.
+    NA, N/A, #N/A, NaN, null, ? in any case of letters; among numbers or dates also None, - and a point alone, each of
+    which may be a level among texts. Types are inferred from the whole file; texts that are dates become dates
+    (`with_dates`). Spaces around cells are not part of them; blank lines are no rows.
 
     Raises DataError (empty, no rows, not text, ragged rows) and ColumnError (duplicate names).
     """
@@ -69,7 +74,30 @@ def parse_delimited(data: bytes, name: str) -> pl.DataFrame:
         raise DataError(
             "has a header but no rows", file=name, remedy="Add at least one line of values below the header."
         )
-    return with_dates(_without_blank_or_short_rows(frame, text, options.get("separator", ","), name))
+    frame = _without_blank_or_short_rows(frame, text, options.get("separator", ","), name)
+    comma = bool(options.get("decimal_comma"))
+    return frame.with_columns(_typed(series, comma) for series in frame if series.dtype == pl.String)
+
+
+def _typed(texts: pl.Series, decimal_comma: bool) -> pl.Series:
+    """A text column without the words for missing values: as numbers or dates where all others are such, else texts."""
+    words = texts.str.strip_chars().str.to_lowercase()
+    texts = _blanked(texts, words.is_in(MISSING_WORDS))
+    values = _blanked(texts, words.is_in(MISSING_AMONG_NUMBERS)).str.strip_chars()
+    if decimal_comma:
+        values = values.str.replace(",", ".", literal=True)
+    if values.null_count() == len(values):
+        return texts
+    if values.str.contains(NUMBER).all():
+        whole = values.cast(pl.Int64, strict=False)
+        return values.cast(pl.Float64) if whole.null_count() > values.null_count() else whole
+    dates = with_dates(values.to_frame()).to_series()
+    return texts if dates.dtype == pl.String else dates
+
+
+def _blanked(texts: pl.Series, where: pl.Series) -> pl.Series:
+    """The texts with nulls in the places where `where` holds."""
+    return texts.to_frame().select(pl.when(~where).then(pl.first())).to_series().alias(texts.name)
 
 
 def unpack(data: bytes, name: str) -> bytes:
@@ -195,7 +223,7 @@ def _without_padding(text: str, options: dict[str, Any], name: str) -> str:
 def _parse(text: str, options: dict[str, Any], name: str) -> pl.DataFrame:
     settings: dict[str, Any] = {
         "infer_schema_length": None,
-        "null_values": list(MISSING_WORDS),
+        "null_values": _in_all_cases(MISSING_WORDS),
         **options,
     }
     try:
@@ -205,6 +233,12 @@ def _parse(text: str, options: dict[str, Any], name: str) -> pl.DataFrame:
         raise DataError(
             f"cannot be read as a table ({_line(error)})", file=name, remedy="Check its quotes and delimiters."
         ) from error
+
+
+def _in_all_cases(words: Sequence[str]) -> list[str]:
+    """The words with their letters in every mixture of cases, since Polars compares them as they are."""
+    pairs = (product(*({letter.lower(), letter.upper()} for letter in word)) for word in words)
+    return sorted("".join(letters) for mixtures in pairs for letters in mixtures)
 
 
 def _widths(text: str, delimiter: str) -> list[int] | None:

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import math
-import warnings
 from typing import Any
 
 import numpy as np
 
-from glassnet.errors import ColumnError, DataError, GlassNetWarning, OptionError, nearest, require_choice
+from glassnet.errors import ColumnError, DataError, NearlyUniqueWarning, OptionError, nearest, require_choice, warn
 from glassnet.tables.frames import Table, listed, table_of
 from glassnet.tables.kinds import Category, Date, Kind, Number, kind_from_plain, missing_mask
 
-__all__ = ["SCALINGS", "NearlyUniqueWarning", "TableEncoder"]
+__all__ = ["SCALINGS", "TableEncoder"]
 
 SCALINGS = ("standard", "minmax", "robust", "none")
-
-
-class NearlyUniqueWarning(GlassNetWarning):
-    """A text column has a different value in nearly every row, so it says nothing about new rows."""
 
 
 class TableEncoder:
@@ -179,10 +174,9 @@ def _warn_of_identifiers(kinds: list[Kind]) -> None:
     names = [kind.name for kind in kinds if isinstance(kind, Category) and kind.is_identifier]
     if names:
         noun, pronoun = ("columns", "them") if len(names) > 1 else ("column", "it")
-        warnings.warn(
+        warn(
             NearlyUniqueWarning(
                 f"{noun} {listed(names)}: nearly every value is different (names, identifiers), which says nothing "
                 f"about new rows; the levels were left out. Drop {pronoun} to silence this warning."
-            ),
-            stacklevel=3,
+            )
         )

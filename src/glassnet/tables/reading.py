@@ -18,7 +18,7 @@ from glassnet.files.atomic import write_bytes
 from glassnet.tables.dates import with_dates
 from glassnet.tables.delimited import decode, parse_delimited, unpack
 
-__all__ = ["FORMATS", "read_table", "write_table"]
+__all__ = ["FORMATS", "read_table", "require_format", "write_table"]
 
 FORMATS = {
     ".csv": "delimited",
@@ -40,8 +40,9 @@ def read_table(source: Any) -> pl.DataFrame:
     """Read a table from a path (str or Path), from "-" (standard input) or from an open binary file.
 
     The suffix names the format: .csv .tsv .txt (any delimiter) and .jsonl .ndjson, each also with .gz; .parquet .pq;
-    .arrow .feather .ipc. A stream has no suffix and is recognised by its first bytes. See `parse_delimited` for what
-    counts as missing in text. Column names must be unique, and there must be at least one row.
+    .arrow .feather .ipc. A stream has no suffix and is recognised by its first bytes. Column names must be unique, and
+    there must be at least one row. Missing in delimited text are empty cells and NA, N/A, #N/A, NaN, null, ? in any
+    case of letters; among numbers or dates also None, "-" and ".", which among texts are texts.
 
     Raises DataError (no such file, unknown suffix, unreadable, empty, ragged) and ColumnError (duplicate names), each
     naming the file, and the row (counted from 1 below the header) or column where one is to blame.
@@ -73,6 +74,12 @@ def _format_of(path: Path) -> str:
             remedy="Rename or convert the file.",
         )
     return form
+
+
+def require_format(destination: str | os.PathLike[str]) -> None:
+    """Raise DataError unless the suffix of a path names a format that `write_table` knows; "-" is CSV."""
+    if destination != "-":
+        _format_of(Path(destination))
 
 
 def _require_file(path: Path) -> None:

@@ -160,6 +160,12 @@ class ReferenceBackend:
         """A summed loss as the network reduces it: divided by the weight of the rows, or left a sum."""
         return total if self.network.reduction == "sum" else total / (self.rows if rows is None else rows).total_weight
 
+    def share(self, rows: np.ndarray) -> float:
+        """The part of the training rows' weight that these row numbers hold."""
+        if self.rows.weights is None:
+            return len(rows) / len(self.rows.X)
+        return float(self.rows.weights[rows].sum()) / self.rows.total_weight
+
     def _scores(self, params: np.ndarray, X: np.ndarray) -> np.ndarray:
         self.network.bind(params)
         chunks = [self.network.forward(X[first : first + CHUNK])[0] for first in range(0, len(X), CHUNK)]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from glassnet.training.backend import ReferenceBackend, Rows
+from glassnet.training.blas import blas_threads_for
 from glassnet.training.options import TrainingOptions
 from glassnet.training.progress import Progress
 from glassnet.training.watch import Outcome, Watch
@@ -27,20 +26,20 @@ def train_lbfgs(
     """
     from scipy.optimize import minimize
 
-    with Watch(options, backend, progress or Progress(), validation) as watch:
-        seen = math.nan  # the last loss, which SciPy does not hand to its callback
+    watch = Watch(options, backend, progress or Progress(), validation)
+    with blas_threads_for(backend.network, backend.batch_size), watch:
 
         def loss_and_gradient(params: np.ndarray) -> tuple[float, np.ndarray]:
-            nonlocal seen
-            seen, G = backend.loss_and_gradient(params.astype(backend.network.dtype))
-            return float(seen), G.astype(np.float64)
+            loss, G = backend.loss_and_gradient(params.astype(backend.network.dtype))
+            return float(loss), G.astype(np.float64)
 
         def after_iteration(params: np.ndarray) -> None:
             epoch = len(watch.history) + 1
             watch.check_time()
             if epoch % options.validation_every.n == 0 or watch.reason:
                 watch.validate(epoch, epoch, params)
-            watch.end_epoch(epoch, epoch, float(seen), None, params)
+            loss, _ = backend.evaluate(params, backend.rows)  # without penalties, as the other optimisers show it
+            watch.end_epoch(epoch, epoch, loss, None, params)
             if watch.reason:
                 raise StopIteration
 
@@ -53,13 +52,7 @@ def train_lbfgs(
             callback=after_iteration,
             options={"maxiter": options.max_epochs, "maxfun": 20 * options.max_epochs, "gtol": 1e-6, "ftol": 1e-9},
         )
-        finish(watch, options, backend, start, seen)
+        if not watch.history and watch.reason is None:  # the start is a minimum already, or has no finite loss
+            after_iteration(start)
+        watch.stop("max_epochs" if len(watch.history) >= options.max_epochs else "converged")
     return watch.outcome()
-
-
-def finish(watch: Watch, options: TrainingOptions, backend: ReferenceBackend, start: np.ndarray, seen: float) -> None:
-    """Say why the search ended; a start that is already a minimum counts as one epoch."""
-    if not watch.history and watch.reason is None:
-        watch.validate(1, 1, start)
-        watch.end_epoch(1, 1, float(seen), None, start)
-    watch.stop("max_epochs" if len(watch.history) >= options.max_epochs else "converged")

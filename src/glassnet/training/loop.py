@@ -19,6 +19,7 @@ import numpy as np
 
 from glassnet.maths.random import Purpose, Stream
 from glassnet.training.backend import ReferenceBackend, Rows, State
+from glassnet.training.blas import blas_threads_for
 from glassnet.training.options import TrainingOptions
 from glassnet.training.progress import Progress
 from glassnet.training.watch import Outcome, Watch
@@ -40,7 +41,8 @@ def train(
     Raises TrainingDiverged when the loss becomes infinite or not a number before one epoch is complete.
     """
     state, pace, epoch = backend.start(), Pace(), 0
-    with Watch(options, backend, progress or Progress(), validation) as watch:
+    watch = Watch(options, backend, progress or Progress(), validation)
+    with blas_threads_for(backend.network, backend.batch_size), watch:
         while watch.reason is None:
             epoch += 1
             run_epoch(epoch, state, backend, options, watch, pace)
@@ -60,14 +62,16 @@ def run_epoch(
     for begin, end, due in runs_of_steps(first, backend.steps_per_epoch, options, pace):
         with pace.timing(end - begin):
             loss, finite = backend.run(state, rows[begin * size : end * size], rates[begin:end])
-        total = total + loss if finite else math.nan
+        total += loss
+        if not finite and math.isfinite(total):  # the weights overflowed before the loss did
+            total = math.nan
         watch.check_time()
         if finite and (due or watch.reason):
             watch.validate(epoch, int(state["step"]), state["params"])
         if watch.reason or not finite:
             break
-    seen = min(end * size, len(rows)) / len(rows)  # of an epoch that was cut short, the mean over what was seen
-    watch.end_epoch(epoch, int(state["step"]), backend.per_row(total) / seen, float(rates[end - 1, 0]), state["params"])
+    loss = backend.per_row(total) / backend.share(rows[: end * size])  # of an epoch cut short, over what was seen
+    watch.end_epoch(epoch, int(state["step"]), loss, float(rates[end - 1, 0]), state["params"])
 
 
 def row_order(n_rows: int, batch_size: int, seed: int, epoch: int) -> np.ndarray:

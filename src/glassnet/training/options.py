@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from glassnet.errors import OptionError
+from glassnet.errors import OptionError, require_number
 from glassnet.maths.schedules import Constant, ReduceOnPlateau, Schedule
 
 __all__ = ["Every", "TrainingOptions", "every"]
@@ -56,7 +55,7 @@ class TrainingOptions:
     """What the loop needs to know beside the backend.
 
     max_epochs : most passes over the training rows.
-    learning_rate : of the first steps, times the schedule's factor.
+    learning_rate : of the first steps, times the schedule's factor; None where a line search sets the step.
     patience : epochs without a better validation loss before training stops; None never stops early.
     validation_every : interval of validations.
     tolerance : a validation loss is better when it is lower by more than this, in units of the loss.
@@ -66,7 +65,7 @@ class TrainingOptions:
     """
 
     max_epochs: int = 100
-    learning_rate: float = 1e-3
+    learning_rate: float | None = 1e-3
     weight_decay: float = 0.0
     schedule: Schedule = field(default_factory=Constant)
     patience: int | None = None
@@ -78,14 +77,11 @@ class TrainingOptions:
     metrics: dict[str, Callable[..., float]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        positive = {"max_epochs": self.max_epochs, "learning_rate": self.learning_rate}
-        positive |= {} if self.patience is None else {"patience": self.patience}
-        positive |= {} if self.time_limit is None else {"time_limit": self.time_limit}
-        for argument, value in positive.items():
-            if not (value > 0 and math.isfinite(value)):
-                raise OptionError("must be positive", argument=argument, value=value)
-        if not self.weight_decay >= 0:
-            raise OptionError("must be at least 0", argument="weight_decay", value=self.weight_decay)
+        for argument in ("max_epochs", "learning_rate", "patience", "time_limit"):
+            value = getattr(self, argument)
+            if value is not None:
+                require_number(argument, value, "must be positive", lambda v: v > 0)
+        require_number("weight_decay", self.weight_decay, "must be at least 0", lambda v: v >= 0)
         for callback in self.callbacks:
             if not callable(callback):
                 raise OptionError("must hold functions of an epoch's row", argument="callbacks", value=callback)
@@ -100,6 +96,6 @@ class TrainingOptions:
         if isinstance(self.schedule, ReduceOnPlateau):
             factors = factors * self.schedule.factor_after(losses)
         rates = np.ones((n_steps, 4))
-        rates[:, 0] = self.learning_rate * factors
+        rates[:, 0] = factors if self.learning_rate is None else self.learning_rate * factors
         rates[:, 1] = self.weight_decay
         return rates

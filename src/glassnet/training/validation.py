@@ -10,21 +10,40 @@ __all__ = ["split_rows"]
 
 
 def split_rows(
-    n_rows: int, fraction: float, seed: int, classes: np.ndarray | None = None
+    n_rows: int,
+    fraction: float,
+    seed: int,
+    classes: np.ndarray | None = None,
+    purpose: Purpose = Purpose.SPLIT,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split row numbers at random into training and validation rows, both in increasing order.
+    """Split row numbers at random into training rows and rows held out, both in increasing order.
 
-    fraction : of the rows for validation, strictly between 0 and 1.
-    classes : (n_rows,) whole numbers; each class then gives the same fraction, to the nearest row, and keeps at least
-    one row for training (a class of one row is never held out).
+    fraction : of the rows to hold out, strictly between 0 and 1, to the nearest row.
+    classes : (n_rows,) whole numbers; each class then gives its share, rounded up or down so that the total is right,
+        and keeps at least one row for training (a class of one row is never held out).
+    purpose : of the stream, so that splits for different ends do not repeat each other.
     A pure function of its arguments. Either part may be empty when there are very few rows.
     """
-    order = Stream(seed, Purpose.SPLIT).permutation(n_rows)
+    order = Stream(seed, purpose).permutation(n_rows)
     if classes is None:
-        groups = [order]
+        held_out = order[: min(round(fraction * n_rows), n_rows - 1)]
     else:
-        shuffled = classes[order]
-        groups = [order[shuffled == k] for k in np.unique(classes)]
-    held_out = [group[: min(round(fraction * len(group)), len(group) - 1)] for group in groups]
-    validation = np.sort(np.concatenate(held_out))
-    return np.setdiff1d(np.arange(n_rows), validation, assume_unique=True), validation
+        counts = _shares(classes[order], fraction)
+        held_out = np.concatenate([order[classes[order] == k][:count] for k, count in counts.items()])
+    held_out = np.sort(held_out)
+    return np.setdiff1d(np.arange(n_rows), held_out, assume_unique=True), held_out
+
+
+def _shares(classes: np.ndarray, fraction: float) -> dict[int, int]:
+    """Rows that each class gives: the whole part of its share, then one more for the largest remainders.
+
+    classes : in random order, so that equal remainders are served by chance.
+    """
+    labels, first, sizes = np.unique(classes, return_index=True, return_counts=True)
+    shares = fraction * sizes
+    counts = np.minimum(np.floor(shares), sizes - 1).astype(int)
+    missing = round(fraction * len(classes)) - counts.sum()
+    by_remainder = np.lexsort((first, counts - shares))
+    for k in [k for k in by_remainder if counts[k] < sizes[k] - 1][: max(missing, 0)]:
+        counts[k] += 1
+    return dict(zip(labels.tolist(), counts.tolist(), strict=True))

@@ -68,7 +68,7 @@ class Watch:
     best: Best = field(default_factory=Best)
     reason: str | None = None
     diverged_loss: float | None = None
-    measured: dict[str, float] = field(default_factory=dict)  # by the last validation
+    measured: dict[str, float] = field(default_factory=dict)  # by the last validation of this epoch
     started: float = field(default_factory=time.monotonic)
 
     def __enter__(self) -> Watch:
@@ -99,8 +99,9 @@ class Watch:
         return time.monotonic() - self.started
 
     def losses(self) -> list[float]:
-        """Loss of each epoch so far: of validation where there is one."""
-        return [row.get("validation_loss", row["loss"]) for row in self.history]
+        """Losses by which a schedule can tell a plateau: every one of validation, or without it each epoch's."""
+        name = "loss" if self.validation is None else "validation_loss"
+        return [row[name] for row in self.history if name in row]
 
     def validate(self, epoch: int, step: int, params: np.ndarray) -> None:
         """Measure the validation rows, keep the weights if they are the best, and stop if patience has run out."""
@@ -125,12 +126,13 @@ class Watch:
             return
         row = epoch_row(epoch, step, loss, self.measured, learning_rate, self.seconds)
         self.history.append(row)
+        self.measured = {}
         self.progress.update(row)
         if self.validation is None or self.best.params is None:
             # No validation yet, or none at all: the last weights are the ones to use, and to fall back on.
             self.best = Best(math.inf, epoch, step, params.copy())
         for callback in self.options.callbacks:
-            if callback(row):
+            if callback(dict(row)):  # a copy: the history is not theirs to change
                 self.stop("callback")
 
     def stop(self, reason: str) -> None:
@@ -146,9 +148,12 @@ class Watch:
         """The best weights and all the rest. Raises TrainingDiverged when no epoch left weights to use."""
         if self.best.params is None:
             rate = self.options.learning_rate
+            at, remedy = "", "Try scaled inputs, or a larger l2."
+            if rate is not None:
+                at = f" at learning rate {rate:g}"
+                remedy = f"Try a lower learning_rate, such as {rate / 10:g}, clip_norm=1, or scaled inputs."
             raise TrainingDiverged(
-                f"training diverged in epoch {len(self.history) + 1} at learning rate {rate:g}: "
-                f"the loss became {self.diverged_loss}",
-                remedy=f"Try a lower learning_rate, such as {rate / 10:g}, clip_norm=1, or scaled inputs.",
+                f"training diverged in epoch {len(self.history) + 1}{at}: the loss became {self.diverged_loss}",
+                remedy=remedy,
             )
         return Outcome(self.best.params, self.history, self.best.epoch, self.reason or "max_epochs", self.diverged_loss)
