@@ -91,7 +91,7 @@ def test_a_foreign_file_is_a_model_file_error(tmp_path):
         glassnet.load(tmp_path / "cars.csv")
 
 
-@pytest.mark.parametrize("part", ["estimator", "network", "targets", "encoder", "settings"])
+@pytest.mark.parametrize("part", ["estimator", "network", "targets", "encoder", "arguments", "settings"])
 @pytest.mark.parametrize("value", [None, 3, "text", [], {"no": "such"}])
 def test_a_header_that_does_not_fit_is_a_model_file_error(tmp_path, part, value):
     X, t = data()
@@ -119,3 +119,19 @@ def test_a_model_file_holds_no_pickle(tmp_path):
     header = json.loads(json.loads(content[8 : 8 + length])["__metadata__"]["glassnet"])
     assert header["format"] == "glassnet"
     assert header["estimator"] == "GlassNetRegressor"
+
+
+def test_a_loaded_model_has_the_arguments_of_the_one_that_was_saved(tmp_path):
+    X, t = data()
+    model = GlassNetRegressor(
+        max_epochs=2, random_state=np.random.default_rng(0), dtype=np.float64, activation=["relu"]
+    )
+    model.set_params(hidden_layer_sizes=(6,)).fit(X, t).save(tmp_path / "model.glassnet")
+    loaded = glassnet.load(tmp_path / "model.glassnet")
+    arguments = loaded.get_params()
+    assert arguments["batch_size"] == "auto"
+    assert arguments["hidden_layer_sizes"] == (6,)
+    assert arguments["activation"] == ["relu"]
+    assert arguments["dtype"] == "float64"
+    assert arguments["random_state"] == model.settings_["random_state"]
+    assert loaded.settings_ == model.settings_

@@ -22,7 +22,6 @@ from glassnet.estimators.settings import (
     build_optimiser,
     build_options,
     keep_settings,
-    plain_option,
     resolve_settings,
 )
 from glassnet.maths.losses import Loss, loss_named
@@ -337,10 +336,6 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
         return tags
-
-    def _saved_settings(self) -> dict[str, Any]:
-        """settings_ as plain data."""
-        return {name: plain_option(value) for name, value in self.settings_.items()}
 
 
 def checked_rows(X: Any, y: Any, sample_weight: Any, name: str) -> tuple[Table, np.ndarray, np.ndarray | None]:

@@ -27,13 +27,14 @@ def load(path: str | Path) -> Any:
     kinds = {kind.__name__: kind for kind in (GlassNetClassifier, GlassNetRegressor)}
     try:
         kind = kinds[header["estimator"]]
-        settings = {name: option_from(name, value) for name, value in header["settings"].items()}
-        estimator = kind(**settings)
+        estimator = kind(**options_from(header["arguments"]))
         estimator.network_ = network_from(header["network"], arrays[PARAMETERS])
         tables = {name.removeprefix(ENCODER): a for name, a in arrays.items() if name.startswith(ENCODER)}
         estimator.encoder_ = TableEncoder.from_data(header["encoder"], tables)
         estimator._targets = targets_from(header["targets"])
-        estimator.settings_ = settings
+        estimator.settings_ = options_from(header["settings"])
+        if set(header["settings"]) != set(header["arguments"]):
+            raise ValueError("its settings have other names than its arguments")
         estimator.history_ = list(header["history"])
         estimator.best_epoch_ = int(header["best_epoch"])
         estimator.stop_reason_ = str(header["stop_reason"])
@@ -45,3 +46,8 @@ def load(path: str | Path) -> Any:
             f"is damaged: {type(error).__name__}: {error}", file=path, remedy="Save the model again."
         ) from error
     return estimator
+
+
+def options_from(data: dict[str, Any]) -> dict[str, Any]:
+    """Options again from their plain data."""
+    return {name: option_from(name, value) for name, value in data.items()}

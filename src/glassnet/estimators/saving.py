@@ -7,7 +7,11 @@ from typing import Any
 
 import glassnet
 from glassnet.errors import OptionError
+from glassnet.estimators.settings import plain_option
 from glassnet.files.model_format import write_model
+from glassnet.maths.losses import Loss
+from glassnet.maths.optimisers import Optimiser
+from glassnet.maths.schedules import Schedule
 
 __all__ = ["ENCODER", "PARAMETERS", "save"]
 
@@ -22,7 +26,8 @@ def save(estimator: Any, path: str | Path) -> None:
     header = {
         "written_by": glassnet.__version__,
         "estimator": type(estimator).__name__,
-        "settings": estimator._saved_settings(),
+        "arguments": arguments_of(estimator),
+        "settings": {name: plain_option(value) for name, value in estimator.settings_.items()},
         "network": network.describe(),
         "targets": estimator._targets.data(),
         "encoder": encoder,
@@ -33,6 +38,19 @@ def save(estimator: Any, path: str | Path) -> None:
     if hasattr(estimator, "target_name_"):
         header["target"] = estimator.target_name_
     write_model(path, header, {PARAMETERS: network.params, **{ENCODER + name: a for name, a in arrays.items()}})
+
+
+def arguments_of(estimator: Any) -> dict[str, Any]:
+    """The constructor's arguments as plain data, so that a loaded estimator can be cloned and fitted like this one.
+
+    What is no plain data (a generator of random numbers, a NumPy type) is replaced by what `fit` made of it.
+    """
+    plain = (str, int, float, list, tuple, dict, Optimiser, Schedule, Loss, type(None))
+    given = {name: getattr(estimator, name) for name in estimator.settings_}
+    return {
+        name: plain_option(value if isinstance(value, plain) else estimator.settings_[name])
+        for name, value in given.items()
+    }
 
 
 def without_clock(row: dict[str, Any]) -> dict[str, Any]:
