@@ -124,6 +124,6 @@ def _seconds(value: Any) -> float:
 
 CONVERSIONS: tuple[tuple[tuple[type, ...], Callable[[list[Any]], np.ndarray]], ...] = (
     ((numbers.Real, Decimal, np.bool_), _map(float, np.nan, "float64")),
-    ((datetime.date, np.datetime64), _map(_instant, np.datetime64("NaT"), "datetime64[us]")),
+    ((datetime.date, np.datetime64), _map(_instant, np.datetime64("NaT", "us"), "datetime64[us]")),
     ((datetime.timedelta, np.timedelta64, datetime.time), _map(_seconds, np.nan, "float64")),
 )
