@@ -10,22 +10,22 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from glassnet.cli.demos import DEMOS, article, descent, overfitting
+from glassnet.cli.demos import DEMOS, article, descent, overfitting, table
 from glassnet.cli.demos.stage import Stage
-from glassnet.datasets import three_clouds
+from glassnet.datasets import Dataset, three_clouds
 from glassnet.maths.layers import Dense
 from glassnet.network import Network
 
 TABLES = {
-    "xor": ("300 training rows", ["loss", "regions"]),
-    "circles": ("300 training rows", ["loss", "regions"]),
-    "moons": ("300 training rows", ["loss", "regions"]),
-    "spirals": ("750 training rows", ["loss", "regions"]),
-    "sine": ("225 training rows", ["loss", "fit"]),
-    "penguins": ("258 training rows", ["loss", "confusion"]),
-    "digits": ("450 test rows", ["loss", "confusion"]),
-    "wine": ("45 test rows", ["loss", "confusion"]),
-    "diabetes": ("110 test rows", ["loss", "predicted"]),
+    "xor": (400, ["loss", "regions"]),
+    "circles": (400, ["loss", "regions"]),
+    "moons": (400, ["loss", "regions"]),
+    "spirals": (1000, ["loss", "regions"]),
+    "sine": (300, ["loss", "fit"]),
+    "penguins": (344, ["loss", "confusion", "network", "regions"]),
+    "digits": (1797, ["loss", "confusion"]),
+    "wine": (178, ["loss", "confusion"]),
+    "diabetes": (442, ["loss", "predicted"]),
 }
 
 
@@ -113,7 +113,31 @@ def test_few_epochs_can_be_asked_for_and_the_same_seed_gives_the_same_numbers(ru
     assert run("demo", "article", "--epochs", "150", "--no-pictures", "--seed", "3", "--json").out == first
 
 
+def test_the_article_says_of_few_epochs_that_the_borders_are_not_found_yet(run):
+    said = " ".join(run("demo", "--epochs", "100", "--no-pictures").out.split())
+    assert "agree about 52.2 % of the points: after 100 epochs it has not found these borders yet." in said
+    assert "same borders" not in said
+
+
+@pytest.mark.parametrize(
+    ("agreement", "epochs", "said"),
+    [
+        (0.995, 100, "it has found nearly the same borders without being told what a cloud is."),
+        (0.6, 9_999, "after 9,999 epochs it has not found these borders yet."),
+        (0.6, 10_000, "it has found other borders."),
+    ],
+)
+def test_what_is_said_of_the_borders_follows_from_the_agreement_with_the_rule(agreement, epochs, said):
+    assert article.compared(agreement, epochs).endswith(": " + said)
+
+
 # --- descent ---
+
+
+def test_descent_refuses_epochs_in_one_line(run):
+    ended = run("demo", "descent", "--epochs", "5")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == ("glassnet: error: --epochs does not apply to the demo 'descent', which trains no network\n")
 
 
 def test_descent_prints_the_articles_number_beside_the_closed_form(run, tmp_path):
@@ -181,7 +205,71 @@ def test_the_overfitting_demo_puts_everything_into_one_table_and_two_pictures(ru
     assert pictures_in(tmp_path / "glassnet-demo") == ["overfitting-losses.png", "overfitting-regions.png"]
 
 
+def test_the_history_of_every_remedy_has_both_losses_of_the_weights_after_each_epoch():
+    points = overfitting.Points(0)
+    for remedy in overfitting.REMEDIES[:3]:
+        trained = overfitting.train_with(remedy, points, 3)
+        assert [row["epoch"] for row in trained.history] == [1, 2, 3]
+        for name, part in (("loss", points.training), ("validation_loss", points.validation)):
+            assert trained.history[-1][name] == pytest.approx(trained.network.evaluate(part.X, part.y))
+
+
+@pytest.mark.parametrize(
+    ("training", "test", "said"),
+    [
+        ((1.0, 0.85, 0.85), (0.80, 0.85, 0.86), "gains test points: a training accuracy alone says nothing."),
+        ((0.8, 0.85, 0.75), (0.80, 0.85, 0.86), "about fewer test points than with any remedy."),
+        ((1.0, 0.85, 0.85), (0.80, 0.85, 0.805), "draws decay does better by a point or more on the test points."),
+        ((0.9, 0.85, 0.85), (0.86, 0.85, 0.865), "no remedy makes a point of difference on the test points."),
+    ],
+)
+def test_what_is_said_of_the_remedies_follows_from_the_accuracies(training, test, said):
+    names = ("no remedy", "decay", "dropout")
+    assert overfitting.what_it_shows(*(dict(zip(names, values, strict=True)) for values in (training, test))).endswith(
+        said
+    )
+
+
 # --- one data set each ---
+
+
+class Says:
+    """A model that predicts what it is told to."""
+
+    def __init__(self, predicted):
+        self.predicted = np.array(predicted)
+
+    def predict(self, X):
+        return self.predicted
+
+    def score(self, X, y):
+        return 1 - ((self.predicted - y) ** 2).sum() / ((y - y.mean()) ** 2).sum()
+
+
+@pytest.mark.parametrize(
+    ("mine", "other", "said"),
+    [
+        (20, 20, "The model without hidden layers does as well on the test rows, and is the simpler one."),
+        # Only one of the two is right about 4 or 5 rows: beyond two standard deviations are 5 (5 > 2 √5 = 4.47).
+        (20, 16, "does better than the model without hidden layers: 20 against 16 of 20 test rows right. On so few "
+                 "rows chance can do that: see whether it stays so with another --seed."),
+        (20, 15, "20 against 15 of 20 test rows right. That is more than chance explains."),
+        (15, 20, "does worse than the model without hidden layers: 15 against 20 of 20 test rows right. That is more "
+                 "than chance explains, so take the simpler one."),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_two_classifiers_follows_from_the_rows_they_get_right(mine, other, said):
+    test = Dataset("t", np.zeros((20, 1)), np.zeros(20, int), ("x",), "y", ("a", "b"))
+    models = (Says(np.arange(20) >= right) for right in (mine, other))
+    assert table.comparison(test, *models).endswith(said)
+
+
+def test_two_regressions_are_compared_by_r2():
+    test = Dataset("t", np.zeros((4, 1)), np.array([0.0, 0.0, 2.0, 2.0]), ("x",), "y", ())
+    said = table.comparison(test, Says([1.0, 1.0, 1.0, 1.0]), Says([0.0, 0.0, 2.0, 0.0]))  # squared errors 4 and 4
+    assert said == "The model without hidden layers does as well on the test rows, and is the simpler one."
+    said = table.comparison(test, Says([1.0, 1.0, 1.0, 2.0]), Says([0.0, 0.0, 2.0, 0.0]))  # 3 and 4 of 4
+    assert "does better than the model without hidden layers: R² 0.250 against 0.000 on 4 test rows. On so few" in said
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -190,7 +278,8 @@ def test_a_demo_of_a_data_set_tells_scores_and_writes_its_pictures(name, run, tm
     rows, pictures = TABLES[name]
     assert ended.code == 0
     assert ended.err == ""
-    assert rows in ended.out
+    header = re.search(r"([\d,]+) training rows +([\d,]+) test rows", ended.out)
+    assert sum(int(count.replace(",", "")) for count in header.groups()) == rows
     assert "without hidden layers" in ended.out
     assert pictures_in(tmp_path / "glassnet-demo") == sorted(f"{name}-{picture}.png" for picture in pictures)
     assert all(len(line) <= 80 for line in ended.out.splitlines())
@@ -208,6 +297,9 @@ def test_every_demo_has_a_line_in_the_list(run):
     ended = run("demo", "--list")
     assert [line.split()[0] for line in ended.out.splitlines()] == list(DEMOS)
     assert set(DEMOS) == {"article", "descent", "overfitting", *TABLES}
+    listed = json.loads(run("demo", "--list", "--json").out)
+    assert list(listed) == list(DEMOS)
+    assert listed["moons"] == "two half moons that reach into each other"
 
 
 # --- how they end ---

@@ -172,3 +172,22 @@ def test_a_comparison_of_nothing_or_of_what_was_not_measured_is_refused():
         plot_loss_comparison({})
     with pytest.raises(DataError, match=r"histories\['plain'\] holds no finite r2"):
         plot_curves_grid({"plain": history()}, name="r2")
+
+
+def test_a_grid_of_curves_marks_the_epoch_kept_and_tells_how_far_a_line_leaves():
+    other = [{"epoch": 1, "loss": 0.5, "validation_loss": 0.6}, {"epoch": 2, "loss": 0.4, "validation_loss": 1.75}]
+    figure = plot_curves_grid({"other": other}, kept={"other": 1}, limits=(0.0, 1.0))
+    (ax,) = figure.axes
+    assert ax.get_ylim() == (0, 1)
+    assert ax.lines[-1].get_xydata().tolist() == [[1, 0.6]]
+    assert texts(ax) == ["up to 1.75"]
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["training", "validation", "epoch kept"]
+    (ax,) = plot_curves_grid({"other": other}, kept={"other": 2}, limits=(0.0, 1.0)).axes
+    assert ax.lines[-1].get_xydata().tolist() == [[2, 1]]  # at the edge
+
+
+def test_a_logarithmic_axis_has_plain_numbers():
+    ax = plot_loss([{"epoch": 1, "loss": 10.0}, {"epoch": 2, "loss": 0.001}])
+    ax.figure.draw_without_rendering()
+    written = {label.get_text() for label in ax.get_yticklabels()}
+    assert {"0.001", "0.1", "10"} <= written

@@ -3,7 +3,7 @@ import pytest
 
 from glassnet.errors import DataError, OptionError
 from glassnet.maths.optimisers import gradient_descent
-from glassnet.views import plot_descent, plot_descent_1d
+from glassnet.views import plot_descent, plot_descent_1d, plot_descent_values
 
 START = np.array([[0.5488], [0.7152]])  # the article's
 
@@ -109,3 +109,24 @@ def test_paths_on_a_line_that_cannot_be_drawn_are_refused():
         plot_descent_1d(bowl, {})
     with pytest.raises(DataError, match=r"paths\['a'\] must be of shape \(steps \+ 1,\), got \(2, 2\)"):
         plot_descent_1d(bowl, {"a": np.ones((2, 2))})
+
+
+def test_steps_can_be_numbered_and_the_rate_stands_in_the_title():
+    ax = plot_descent(bowl, [[1.0, 0.0], [-2.0, 0.0], [4.0, 0.0]], resolution=10, learning_rate=1.5, numbered=True)
+    assert {"0", "1", "2"} <= set(texts(ax))
+    assert ax.get_title() == "Learning rate 1.5\n2 steps, f = 16"
+
+
+def test_contours_of_a_bowl_have_round_heights():
+    ax = plot_descent(bowl, [[3.0, 3.0], [0.0, 0.0]], limits=((-4, 4), (-4, 4)), resolution=81)
+    lines = next(part for part in ax.collections if getattr(part, "filled", True) is False)
+    np.testing.assert_allclose(lines.levels, (0.5 * np.arange(1, 12)) ** 2)  # below 4² + 4² = 32
+
+
+def test_the_values_of_a_descent_are_drawn_by_step():
+    ax = plot_descent_values(bowl, [[1.0, 0.0], [2.0, 0.0], [2.0, 2.0]], name="height")
+    np.testing.assert_array_equal(ax.lines[0].get_xydata(), [[0, 1], [1, 4], [2, 8]])
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_yscale()) == ("step", "height", "linear")
+    assert plot_descent_values(bowl, [20.0, 1.0]).get_yscale() == "log"
+    with pytest.raises(DataError, match="f must be defined somewhere on the path"):
+        plot_descent_values(lambda x: np.nan, [1.0])

@@ -157,3 +157,25 @@ def test_a_grid_of_regions_has_a_titled_panel_for_each_model_over_the_same_point
 def test_a_grid_without_models_is_refused():
     with pytest.raises(DataError, match=r"parts must hold at least one \(title, predict\), got \[\]"):
         plot_region_grid([], X, Y)
+
+
+def test_rows_with_missing_values_are_left_out_and_counted():
+    points = np.vstack([X, [[np.nan, 0.5], [0.5, np.nan], [0.5, 0.5]]])
+    labels = np.array([*Y, "left", "right", None], dtype=object)
+    ax = plot_regions(halves, points, labels, resolution=10)
+    assert ax.get_title() == "3 rows with missing values left out"
+    assert legend_names(ax) == ["left", "right"]
+    assert ax.get_xlim() == pytest.approx((-0.07, 1.07))
+    one = plot_regions(halves, points[:5], labels[:5], resolution=10)
+    assert one.get_title() == "1 row with missing values left out"
+    assert plot_regions(halves, X, Y, resolution=10).get_title() == ""
+    figure = plot_region_grid([("a", halves)], points, labels, resolution=10)
+    assert figure.axes[0].get_title() == "a"
+    assert figure.legends[0].get_title().get_text() == "3 rows with missing values left out\n\nclass"
+
+
+def test_infinite_values_and_rows_that_all_miss_something_are_refused():
+    with pytest.raises(DataError, match="X must be finite, got inf"):
+        plot_regions(halves, [[np.inf, 0.0]], ["left"])
+    with pytest.raises(DataError, match=r"X must hold at least one row without missing values, got \(1, 2\)"):
+        plot_regions(halves, [[np.nan, 0.0]], ["left"])

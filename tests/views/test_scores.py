@@ -90,3 +90,45 @@ def test_true_and_predicted_of_different_lengths_are_refused():
         plot_predicted_against_true([1.0, 2.0], [1.0, 2.0, 3.0])
     with pytest.raises(DataError, match="y_true must be finite, got nan"):
         plot_predicted_against_true([np.nan], [1.0])
+
+
+def test_a_prediction_far_outside_is_left_out_of_the_picture_and_counted_in_the_title():
+    y = np.arange(100.0)
+    predicted = y.copy()
+    predicted[7] = 1e4
+    ax = plot_predicted_against_true(y, predicted)
+    assert ax.get_title().endswith("\n1 point outside")
+    assert ax.get_xlim() == ax.get_ylim() == pytest.approx((-3.96, 102.96))  # 0 to 99, and 4 % on both sides
+    predicted[8] = -1e4
+    assert plot_predicted_against_true(y, predicted).get_title().endswith("\n2 points outside")
+
+
+def test_predictions_a_little_outside_and_many_far_outside_are_shown():
+    y = np.arange(100.0)
+    near = plot_predicted_against_true(y, np.where(y == 7, 140.0, y))
+    assert "outside" not in near.get_title()
+    assert near.get_xlim()[1] > 140
+    far = plot_predicted_against_true(y, y + 1000)  # three may be left out, the others may not
+    assert far.get_title().endswith("\n3 points outside")
+    assert far.get_xlim()[1] > 1096
+
+
+def test_at_least_995_of_1000_points_are_shown():
+    y = np.arange(1000.0)
+    ax = plot_predicted_against_true(y, np.where(y < 50, 1e6, y))
+    assert ax.get_title().endswith("\n5 points outside")
+
+
+def test_large_numbers_have_their_thousands_apart():
+    ax = plot_predicted_against_true([0.0, 40_000.0], [0.0, 40_000.0])
+    ax.figure.draw_without_rendering()
+    assert [label.get_text() for label in ax.get_xticklabels()][1:-1] == ["0", "10,000", "20,000", "30,000", "40,000"]
+
+
+def test_the_colour_bar_of_a_density_has_plain_numbers():
+    y = np.repeat(np.arange(10.0), 1000)
+    ax = plot_predicted_against_true(y, y)
+    ax.figure.draw_without_rendering()
+    written = [label.get_text() for label in ax.figure.axes[1].get_yticklabels(which="both")]
+    assert any(written)
+    assert not any("$" in text for text in written)

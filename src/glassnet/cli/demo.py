@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Annotated
 
@@ -23,7 +24,7 @@ Examples
   glassnet demo overfitting
   # a real table, with the library's defaults
   glassnet demo penguins --out pictures
-  # all of them
+  # the names of all demos
   glassnet demo --list
 """
 
@@ -55,6 +56,9 @@ def demo(
     as_json: JsonFlag = False,
 ) -> None:
     """Run the article: three clouds, a 2-5-3 network, gradient descent, pictures. Or another idea, by its NAME."""
+    if show_list and as_json:
+        typer.echo(json.dumps({name: entry.summary for name, entry in DEMOS.items()}, indent=2, ensure_ascii=False))
+        return
     if show_list:
         width = max(map(len, DEMOS))
         typer.echo("\n".join(f"{name:<{width}}  {entry.summary}" for name, entry in DEMOS.items()))

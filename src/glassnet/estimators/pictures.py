@@ -82,7 +82,7 @@ class Pictures:
         true, predicted = target_of(y).astype(float), self.predict(X)
         if true.ndim == 2:
             true, predicted = true[:, 0], predicted.reshape(len(true), -1)[:, 0]
-        return views.plot_predicted_against_true(true, predicted, ax=ax)
+        return views.plot_predicted_against_true(true, predicted, ax=ax, name=getattr(self, "target_name_", None))
 
     def plot_regions(self, X: Any, y: Any, ax: Any = None) -> Any:
         """Which class is predicted where, with the points over it; for classifiers of two features."""

@@ -13,7 +13,7 @@ from typing import Any
 _HOMES = {
     "comparison": ("plot_curves_grid", "plot_loss_comparison", "plot_region_grid"),
     "curves": ("plot_activation", "plot_activations", "plot_learning_rate", "plot_loss", "plot_metric"),
-    "descent": ("plot_descent", "plot_descent_1d"),
+    "descent": ("plot_descent", "plot_descent_1d", "plot_descent_values"),
     "diagram": ("plot_network",),
     "palette": ("save_picture",),
     "points": ("plot_points",),

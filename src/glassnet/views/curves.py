@@ -25,6 +25,7 @@ from glassnet.views.palette import (
     dress,
     label_ends,
     legend_outside,
+    log_scale,
     number,
     panels,
 )
@@ -55,11 +56,11 @@ def plot_loss(history: Any, ax: Axes | None = None) -> Axes:
     draw_pair(ax, drawn["loss"], drawn["validation_loss"])
     epochs, values = drawn[best]
     lowest = int(np.argmin(values))
-    _mark(ax, epochs[lowest], values[lowest], VALIDATION if best == "validation_loss" else TRAINING)
+    mark_epoch(ax, epochs[lowest], values[lowest], VALIDATION if best == "validation_loss" else TRAINING)
     title = f"Lowest {best.replace('_', ' ')} {number(values[lowest])} at epoch {int(epochs[lowest]):,}"
     dress(ax, title, "epoch", "loss", grid=True)
     if spans_decades(np.concatenate([values for _, values in drawn.values()])):
-        ax.set_yscale("log")
+        log_scale(ax)
     _name_pair(ax, drawn["loss"], drawn["validation_loss"])
     return ax
 
@@ -98,7 +99,7 @@ def plot_learning_rate(history: Any, ax: Axes | None = None) -> Axes:
     dress(ax, "", "epoch", "learning rate", grid=True)
     _whole_epochs(ax)
     if spans_decades(rates):
-        ax.set_yscale("log")
+        log_scale(ax)
     return ax
 
 
@@ -192,9 +193,20 @@ def _name_pair(ax: Axes, training: Points, validation: Points) -> None:
     label_ends(ax, [(x[-1], y[-1], name, ink) for (x, y), name, ink in pairs if len(x)])
 
 
-def _mark(ax: Axes, x: float, y: float, ink: str) -> None:
+def mark_epoch(ax: Axes, x: float, y: float, ink: str) -> None:
+    """A ring on a curve, and a dotted line down to its epoch."""
     ax.axvline(x, color=QUIET, linewidth=0.9, linestyle=(0, (2, 3)), zorder=1)
-    ax.plot([x], [y], marker="o", markersize=8, color="white", markeredgecolor=ink, markeredgewidth=2, zorder=5)
+    ax.plot(
+        [x],
+        [y],
+        marker="o",
+        markersize=8,
+        color="white",
+        markeredgecolor=ink,
+        markeredgewidth=2,
+        zorder=5,
+        clip_on=False,
+    )
 
 
 def _whole_epochs(ax: Axes) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.ticker import MaxNLocator
 
 from glassnet.errors import DataError, OptionError
 from glassnet.views.palette import (
@@ -20,14 +21,17 @@ from glassnet.views.palette import (
     colour,
     dress,
     legend_outside,
+    log_scale,
     marker,
     number,
 )
 
-__all__ = ["plot_descent", "plot_descent_1d"]
+__all__ = ["plot_descent", "plot_descent_1d", "plot_descent_values"]
 
 _MOST_DOTS = 60  # steps drawn as dots; of a longer path every so manieth
 _ARROWS = 7
+_MOST_NUMBERS = 25  # steps of a path that can be numbered
+_RINGS = 11  # contour lines, about
 _DEPTHS = LinearSegmentedColormap.from_list("depths", ["#A9CBE3", "#FFFFFF"])
 _FAR = 1e9  # a path that gets beyond has diverged; what follows would only overflow
 
@@ -42,6 +46,8 @@ def plot_descent(
     *,
     limits: tuple[Limits, Limits] | None = None,
     resolution: int = 100,
+    learning_rate: float | None = None,
+    numbered: bool = False,
 ) -> Axes:
     """The path of a descent on a function of two variables, over the function's contour lines.
 
@@ -49,6 +55,8 @@ def plot_descent(
     path : (steps + 1, 2) or (steps + 1, 2, 1), the article's columns, as `gradient_descent` returns it.
     limits : ((left, right), (bottom, top)) of the picture; None makes room for the path. A path that diverges is drawn
     until it passes 1e9.   resolution : f is drawn from its values at resolution × resolution places.
+    learning_rate : the one used, for the title.   numbered : number the first 25 steps instead of drawing arrows, for a
+    path that goes to and fro over itself.
     Raises DataError for a path of another shape, OptionError for a resolution below 2.
     """
     points, shape = _path("path", path, 2)
@@ -56,11 +64,14 @@ def plot_descent(
         raise OptionError("must be a whole number of at least 2", argument="resolution", value=resolution)
     across, up = limits if limits is not None else _room(points)
     ax = axes(ax, (6.0, 4.8))
-    _contours(ax, f, np.linspace(*across, resolution), np.linspace(*up, resolution), shape)
+    _contours(ax, f, np.linspace(*across, resolution), np.linspace(*up, resolution), shape, points)
     ax.plot(*points.T, color=VERMILLION, linewidth=1.6, zorder=3)
     every = max(1, -(-len(points) // _MOST_DOTS))
     ax.plot(*points[::every].T, color=VERMILLION, linestyle="none", marker="o", markersize=3.2, zorder=3, label="steps")
-    _arrows(ax, points)
+    if numbered:
+        _numbers(ax, points)
+    else:
+        _arrows(ax, points)
     ax.plot(*points[0], marker="o", markersize=9, color="white", markeredgecolor=INK, markeredgewidth=1.6, zorder=5)
     ax.plot(*points[-1], marker="*", markersize=15, color=VERMILLION, markeredgecolor="white", zorder=5)
     ax.set(xlim=across, ylim=up)
@@ -71,8 +82,36 @@ def plot_descent(
     title = f"{number(len(points) - 1)} step{'s' * (len(points) != 2)}, f = {number(last)}"
     if len(points) < len(path):
         title = f"Diverges: beyond {_FAR:g} after {number(len(points) - 1)} steps"
+    if learning_rate is not None:
+        title = f"Learning rate {number(learning_rate)}\n{title}"
     dress(ax, title, str(names[0]), str(names[1]))
     ax.set_aspect("equal", adjustable="box")
+    return ax
+
+
+def plot_descent_values(f: Callable[[np.ndarray], Any], path: Any, ax: Axes | None = None, name: str = "f") -> Axes:
+    """The value of a function at each step of a descent, logarithmic when it spans more than a factor of 100.
+
+    f : the function, called with one point at a time, an array of the shape of path[0].
+    path : (steps + 1,) or (steps + 1, d) or (steps + 1, d, 1). One that diverges is drawn until it passes 1e9.
+    name : of the value, for the axis.
+    Raises DataError for a path of another shape or one on which f is nowhere defined.
+    """
+    size = int(np.prod(np.shape(path)[1:], dtype=int))
+    points, shape = _path("path", path, size)
+    heights = _values(f, points, shape)
+    if np.isnan(heights).all():
+        raise DataError("must be defined somewhere on the path", argument="f")
+    ax = axes(ax)
+    dots = "o" if len(points) <= _MOST_DOTS else ""
+    ax.plot(np.arange(len(points)), heights, color=VERMILLION, linewidth=1.8, marker=dots, markersize=5)
+    dress(ax, "", "step", name, grid=True)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    low, high = np.nanmin(heights), np.nanmax(heights)
+    if low > 0 and high > 100 * low:
+        log_scale(ax)
+    elif low >= 0:
+        ax.set_ylim(bottom=0)
     return ax
 
 
@@ -173,18 +212,82 @@ def _heights(curve: np.ndarray, highest: float) -> Limits:
 
 
 def _contours(
-    ax: Axes, f: Callable[[np.ndarray], Any], across: np.ndarray, up: np.ndarray, shape: tuple[int, ...]
+    ax: Axes,
+    f: Callable[[np.ndarray], Any],
+    across: np.ndarray,
+    up: np.ndarray,
+    shape: tuple[int, ...],
+    points: np.ndarray,
 ) -> None:
     plane = np.column_stack([part.ravel() for part in np.meshgrid(across, up)])
     heights = np.ma.masked_invalid(_values(f, plane, shape).reshape(len(up), len(across)))
     if heights.count() == 0 or heights.min() == heights.max():
         return  # nowhere defined, or flat: no lines to draw
-    # Evenly spaced in the root of the height: a bowl gets evenly spaced rings, also near its bottom.
     low, high = float(heights.min()), float(heights.max())
-    levels = low + (high - low) * np.linspace(0, 1, 15)[1:-1] ** 2
+    levels = _levels(low, high)
     ax.contourf(across, up, heights, levels=[low, *levels, high], cmap=_DEPTHS, zorder=0)
     lines = ax.contour(across, up, heights, levels=levels, colors=BLUE, linewidths=0.7, alpha=0.7, zorder=1)
-    ax.clabel(lines, levels[1::3], fontsize=SMALL - 1.5, fmt=number)
+    places = _label_places([np.asarray(path.vertices) for path in lines.get_paths()][1::2], (across, up), points)
+    if places:
+        for label in ax.clabel(lines, fontsize=SMALL - 1.5, fmt=number, manual=places):
+            label.set_rotation(0)  # turned, a 9 could be a 6
+
+
+def _levels(low: float, high: float) -> np.ndarray:
+    """Round heights between low and high, evenly spaced in the root: a bowl gets evenly spaced rings.
+
+    They are floor + (k s)² with a step s of 1, 2 or 5 times a power of ten, so 0.01, 0.04, 0.09, … or 1, 4, 9, ….
+    """
+    wanted = float(np.sqrt(high - low)) / _RINGS
+    power = 10.0 ** np.floor(np.log10(wanted))
+    step = power * min((1, 2, 5, 10), key=lambda nice: abs(np.log(nice * power / wanted)))
+    floor = np.floor(low / step**2) * step**2
+    levels = floor + (step * np.arange(2 * _RINGS + 3)) ** 2
+    between = levels[(levels > low) & (levels < high)]
+    return between if len(between) else np.array([(low + high) / 2])
+
+
+def _label_places(
+    curves: Sequence[np.ndarray], sides: tuple[np.ndarray, np.ndarray], points: np.ndarray
+) -> list[tuple[float, float]]:
+    """The place on each contour line, away from the edges, that is farthest from the path and from other labels."""
+    low, high = (np.array([side[i] for side in sides]) for i in (0, -1))
+    every = max(1, -(-len(points) // _MOST_DOTS))
+    taken = (np.concatenate([points[::every], points[-1:]]) - low) / (high - low)
+    places = []
+    for curve in curves:
+        shares = (curve - low) / (high - low)
+        free = np.flatnonzero(((shares > 0.07) & (shares < 0.93)).all(axis=-1))
+        if not len(free):
+            continue
+        distances = np.linalg.norm(shares[free, None] - taken, axis=-1).min(axis=-1)
+        best = free[int(distances.argmax())]
+        if distances.max() < 0.12:  # no room: a label would cover the path or another label
+            continue
+        taken = np.concatenate([taken, shares[best : best + 1]])
+        places.append((float(curve[best, 0]), float(curve[best, 1])))
+    return places
+
+
+def _numbers(ax: Axes, points: np.ndarray) -> None:
+    """The number of each step beside its point, on the other side than "start" and "end"."""
+    along = points[-1] - points[0]
+    length = float(np.linalg.norm(along)) or 1.0
+    across, up = along[1] / length, -along[0] / length
+    if up > 0:
+        across, up = -across, -up
+    for step, (x, y) in enumerate(points[: _MOST_NUMBERS + 1]):
+        ax.annotate(
+            f"{step}",
+            (float(x), float(y)),
+            xytext=(14 * across, 14 * up),
+            textcoords="offset points",
+            ha="center",
+            va="center",
+            fontsize=SMALL,
+            color=VERMILLION,
+            zorder=6,
+        )
 
 
 def _arrows(ax: Axes, points: np.ndarray) -> None:

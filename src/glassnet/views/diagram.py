@@ -16,7 +16,9 @@ from glassnet.views.palette import INK, LABEL, NEGATIVE, POSITIVE, QUIET, SMALL,
 
 __all__ = ["plot_network"]
 
-_FEW_EDGES = 80  # between two columns; beyond it lines are thinner and negative ones no longer dashed
+_FEW_EDGES = 80  # between two columns; beyond it lines are thinner, and negative ones are dashed nowhere
+_MANY_EDGES = 120  # between two columns; beyond it weak ones are left out
+_WEAK = 0.1  # beside the strongest edge drawn between the two columns
 _WIDEST_GAP = 1.7  # between the nodes of a narrow layer, in units of the widest layer's
 _PLACES_FOR_DOTS = 2  # rows that the "⋮" and the count of hidden nodes take
 
@@ -42,11 +44,14 @@ def plot_network(
     """The network as nodes in columns, joined by a line for each weight.
 
     coefs : the weight matrices W, first to last, each (p, q), as `coefs_`.   intercepts : the biases b, each (q,).
-    A line is blue for a positive weight and orange, dashed where there is room, for a negative one; it is stronger
-    the larger the weight is beside the largest of its layer. With intercepts, nodes are filled by their bias likewise.
+    A line is blue for a positive weight and orange for a negative one, dashed in networks with few edges; it is
+    stronger the larger the weight is beside the largest of its layer. Of more than 120 edges between two columns, those
+    below a tenth of the strongest drawn are left out, and the legend says so. With intercepts, nodes are filled by
+    their bias likewise.
     input_names, output_names : names of the first and last nodes.
     activations : one name for all hidden layers, or a list of one for each hidden layer or for each layer.
-    max_nodes : of a wider layer the first and last are drawn, with "⋮" and the number left out between them.
+    max_nodes : of a wider layer the nodes with the largest sum of |weights|, in and out, are drawn in their order,
+    with "⋮" and the number left out below them.
     Raises DataError for matrices that do not follow on one another, or names that are not as many as their nodes;
     OptionError when max_nodes is below 3.
     """
@@ -58,21 +63,23 @@ def plot_network(
     names = {0: _checked_names("input_names", input_names, widths[0])}
     names[len(matrices)] = _checked_names("output_names", output_names, widths[-1])
     captions = _captions(widths, activations)
-    columns = _columns(widths, int(max_nodes))
+    columns = _columns(matrices, int(max_nodes))
     tallest = max(len(c.shown) + _PLACES_FOR_DOTS * (c.dots is not None) for c in columns)
     ax = axes(ax, (min(2.1 * len(widths) + 1.4, 16.0), float(np.clip(0.42 * tallest + 1.2, 3.2, 7.0))))
     reach = max(float(column.heights[0]) for column in columns)
     ax.set_axis_off()
     ax.set(xlim=(-0.25, len(columns) - 0.75), ylim=(-reach - 1.3, reach + 0.6))
     diameter = _diameter(ax, tallest)
-    for i, W in enumerate(matrices):
-        _draw_edges(ax, i, W, columns[i], columns[i + 1])
+    drawn = [W[np.ix_(columns[i].shown, columns[i + 1].shown)] for i, W in enumerate(matrices)]
+    few = max(weights.size for weights in drawn) <= _FEW_EDGES
+    for i, (weights, W) in enumerate(zip(drawn, matrices, strict=True)):
+        _draw_edges(ax, i, weights, float(np.abs(W).max()), (columns[i], columns[i + 1]), few=few)
     for i, column in enumerate(columns):
         _draw_nodes(ax, i, column, biases[i], diameter)
         _draw_dots(ax, i, column)
         _write_names(ax, i, column, names.get(i), diameter, left=i == 0)
         ax.text(i, -reach - 0.75, captions[i], ha="center", va="top", fontsize=LABEL, color=INK)
-    _legend(ax, intercepts is not None)
+    _legend(ax, intercepts is not None, dashed=few, thinned=any(weights.size > _MANY_EDGES for weights in drawn))
     return ax
 
 
@@ -130,22 +137,29 @@ def _captions(widths: list[int], activations: str | Sequence[str] | None) -> lis
     return captions
 
 
-def _columns(widths: list[int], max_nodes: int) -> list[_Column]:
-    counts = [min(width, max_nodes) + _PLACES_FOR_DOTS * (width > max_nodes) for width in widths]
-    return [_column(width, max_nodes, max(counts)) for width in widths]
+def _columns(matrices: list[np.ndarray], max_nodes: int) -> list[_Column]:
+    """Where the nodes of each layer stand, the strongest of those that are wide."""
+    strengths = _strengths(matrices)
+    counts = [min(len(s), max_nodes) + _PLACES_FOR_DOTS * (len(s) > max_nodes) for s in strengths]
+    return [_column(strength, max_nodes, max(counts)) for strength in strengths]
 
 
-def _column(width: int, max_nodes: int, tallest: int) -> _Column:
+def _strengths(matrices: list[np.ndarray]) -> list[np.ndarray]:
+    """The sum of |weights| into and out of each node, for each layer and the input."""
+    into = [np.zeros(len(matrices[0])), *(np.abs(W).sum(axis=0) for W in matrices)]
+    out = [*(np.abs(W).sum(axis=1) for W in matrices), np.zeros(matrices[-1].shape[1])]
+    return [a + b for a, b in zip(into, out, strict=True)]
+
+
+def _column(strength: np.ndarray, max_nodes: int, tallest: int) -> _Column:
     """The places of one layer's nodes, from the top, the middle at height 0."""
+    width = len(strength)
     if width <= max_nodes:
         gap = min(_WIDEST_GAP, tallest / width)
         return _Column(np.arange(width), gap * ((width - 1) / 2 - np.arange(width)), None, 0)
-    upper = (max_nodes + 1) // 2
-    lower = max_nodes - upper
+    shown = np.sort(np.argsort(-strength, kind="stable")[:max_nodes])
     places = (max_nodes + _PLACES_FOR_DOTS - 1) / 2 - np.arange(max_nodes + _PLACES_FOR_DOTS)
-    shown = np.concatenate([np.arange(upper), np.arange(width - lower, width)])
-    heights = np.concatenate([places[:upper], places[upper + _PLACES_FOR_DOTS :]])
-    return _Column(shown, heights, float(places[upper : upper + _PLACES_FOR_DOTS].mean()), width - max_nodes)
+    return _Column(shown, places[:max_nodes], float(places[max_nodes:].mean()), width - max_nodes)
 
 
 def _diameter(ax: Axes, tallest: int) -> float:
@@ -153,24 +167,31 @@ def _diameter(ax: Axes, tallest: int) -> float:
     return float(np.clip(0.66 * extent(ax)[1] / (tallest + 1.3), 5, 24))
 
 
-def _draw_edges(ax: Axes, i: int, W: np.ndarray, left: _Column, right: _Column) -> None:
-    """A line for each weight between nodes that are drawn, the strong ones on top of the weak."""
-    visible = W[np.ix_(left.shown, right.shown)]
-    strength = np.abs(visible) / (np.abs(W).max() or 1.0)
-    few = visible.size <= _FEW_EDGES
-    starts, ends = np.meshgrid(left.heights, right.heights, indexing="ij")
+def _draw_edges(
+    ax: Axes, i: int, weights: np.ndarray, largest: float, sides: tuple[_Column, _Column], *, few: bool
+) -> None:
+    """A line for each weight between nodes that are drawn, the strong ones on top of the weak.
+
+    largest : of the whole layer, also where it is not drawn.   few : dash negative weights, draw all lines stronger.
+    """
+    strength = np.abs(weights) / (largest or 1.0)
+    starts, ends = np.meshgrid(sides[0].heights, sides[1].heights, indexing="ij")
     order = np.argsort(strength, axis=None, kind="stable")
-    weights, strength = visible.ravel()[order], strength.ravel()[order]
-    segments = [((i, a), (i + 1, b)) for a, b in zip(starts.ravel()[order], ends.ravel()[order], strict=True)]
+    if weights.size > _MANY_EDGES:
+        order = order[strength.ravel()[order] >= _WEAK * strength.max()]
+    weights, strength = weights.ravel()[order], strength.ravel()[order]
+    widths = (0.7 if few else 0.4) + (2.6 if few else 1.7) * strength
+    # matplotlib stretches dashes with the line; those of thin lines are made longer, so that they can be seen.
+    dashes = [(0, (max(3.0, 5 / width), max(1.5, 2.5 / width))) for width in widths]
     ax.add_collection(
         LineCollection(
-            segments,
+            [((i, a), (i + 1, b)) for a, b in zip(starts.ravel()[order], ends.ravel()[order], strict=True)],
             colors=[
-                to_rgba(_ink(w), (0.25 if few else 0.12) + (0.7 if few else 0.83) * s)
+                to_rgba(_ink(w), (0.35 if few else 0.15) + (0.6 if few else 0.8) * s)
                 for w, s in zip(weights, strength, strict=True)
             ],
-            linewidths=(0.7 if few else 0.4) + (2.6 if few else 1.5) * strength,
-            linestyles=["dashed" if few and w < 0 else "solid" for w in weights],
+            linewidths=widths,
+            linestyles=[dash if few and w < 0 else "solid" for w, dash in zip(weights, dashes, strict=True)],
             zorder=1,
         )
     )
@@ -226,18 +247,25 @@ def _tint(weight: float, strength: float) -> tuple[float, ...]:
     return tuple(1 - strength * (1 - part) for part in to_rgb(_ink(weight)))
 
 
-def _legend(ax: Axes, with_biases: bool) -> None:
+def _legend(ax: Axes, with_biases: bool, *, dashed: bool, thinned: bool) -> None:
+    dash: Any = (0, (3, 1)) if dashed else "solid"
     handles = [
         Line2D([], [], color=POSITIVE, linewidth=2.4, label="positive weight"),
-        Line2D([], [], color=NEGATIVE, linewidth=2.4, linestyle=(0, (3, 1)), label="negative weight"),
+        Line2D([], [], color=NEGATIVE, linewidth=2.4, linestyle=dash, label="negative weight"),
     ]
     if with_biases:
         look: dict[str, Any] = {"marker": "o", "linestyle": "none", "markersize": 9, "markeredgecolor": INK}
         look |= {"fillstyle": "left", "markerfacecolor": _tint(1.0, 0.7), "markerfacecoloralt": _tint(-1.0, 0.7)}
         handles.append(Line2D([], [], label="positive | negative bias", **look))
-    columns = 3 if extent(ax)[0] > 300 else 1
     legend = ax.legend(
-        handles=handles, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=columns, frameon=False, fontsize=SMALL
+        handles=handles,
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        ncols=3 if extent(ax)[0] > 300 else 1,
+        frameon=False,
+        fontsize=SMALL,
+        title="weights below a tenth of the strongest are not drawn" if thinned else None,
+        title_fontsize=SMALL,
     )
-    for text in legend.get_texts():
+    for text in (*legend.get_texts(), legend.get_title()):
         text.set_color(QUIET)

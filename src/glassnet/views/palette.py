@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.legend import Legend
+from matplotlib.ticker import LogFormatter
 
 from glassnet.errors import DataError, OptionError
 from glassnet.files.atomic import replacing
@@ -123,6 +124,21 @@ def number(value: float) -> str:
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
+class PlainLogFormatter(LogFormatter):
+    """Ticks of a logarithmic axis as 0.001 instead of a formula, which needs fonts that some machines lack."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        """The number, where matplotlib's rule for crowded axes wants one."""
+        return number(x) if super().__call__(x, pos) else ""
+
+
+def log_scale(ax: Axes) -> None:
+    """Make the vertical axis logarithmic, with ticks in plain text."""
+    ax.set_yscale("log")
+    ax.yaxis.set_major_formatter(PlainLogFormatter())
+    ax.yaxis.set_minor_formatter(PlainLogFormatter(minor_thresholds=(1, 0.4)))
+
+
 def legend_outside(
     owner: Axes | Figure | SubFigure, handles: Sequence[Any], names: Iterable[Any], title: str | None = None
 ) -> Legend:
@@ -189,9 +205,10 @@ def _apart(places: Sequence[float], gap: float) -> list[float]:
     return result.tolist()
 
 
-def finite_numbers(argument: str, values: Any, shape: tuple[int | None, ...]) -> np.ndarray:
+def finite_numbers(argument: str, values: Any, shape: tuple[int | None, ...], *, missing: bool = False) -> np.ndarray:
     """`values` as a float array whose shape is `shape`, where None stands for any length of at least 1.
 
+    missing : whether missing values (NaN, None) may stand among them.
     Raises DataError for text, another shape, no rows, or numbers that are not finite.
     """
     wanted = f"({', '.join('n' if size is None else str(size) for size in shape)}{',' if len(shape) == 1 else ''})"
@@ -204,8 +221,9 @@ def finite_numbers(argument: str, values: Any, shape: tuple[int | None, ...]) ->
         raise DataError(f"must be of shape {wanted}", argument=argument, value=array.shape)
     if array.size == 0:
         raise DataError("must hold at least one row", argument=argument, value=array.shape)
-    if not np.isfinite(array).all():
-        bad = array[~np.isfinite(array)][0]
+    wrong = np.isinf(array) if missing else ~np.isfinite(array)
+    if wrong.any():
+        bad = array[wrong][0]
         raise DataError("must be finite", argument=argument, value=float(bad))
     return array
 

@@ -32,15 +32,16 @@ def plot_regions(
 ) -> Axes:
     """The regions of the plane by the class predicted there, their borders, and the points over them.
 
-    predict : function of an array (m, 2) that returns the m labels.   X : (n, 2) finite numbers.   y : (n,) labels.
+    predict : function of an array (m, 2) that returns the m labels.   X : (n, 2) numbers.   y : (n,) labels.
+    Rows in which a number or the label is missing (NaN, None) are left out, and the title says how many.
     names : names of the two columns.   classes : order of the classes; None sorts the labels that occur.
     resolution : the plane is asked at resolution × resolution places.
     probabilities : function of an array (m, 2) that returns (m, K), columns in the order of `classes`: regions are
     then drawn fainter where the largest probability is low.
-    Raises DataError for other shapes or a label outside `classes`, OptionError for a resolution below 2.
+    Raises DataError for other shapes, infinite numbers, or a label outside `classes`, OptionError for a resolution
+    below 2.
     """
-    X = finite_numbers("X", X, (None, 2))
-    y = label_vector("y", y, len(X))
+    X, y, note = without_missing(X, y)
     if int(resolution) != resolution or resolution < 2:
         raise OptionError("must be a whole number of at least 2", argument="resolution", value=resolution)
     across, up = (_reach(column, int(resolution)) for column in X.T)
@@ -54,7 +55,7 @@ def plot_regions(
     _fill(ax, across, up, regions, None if P is None else P.max(axis=-1).reshape(shape), len(order))
     _borders(ax, across, up, regions, P, len(order))
     draw_points(ax, X, places_of("y", y, order), order)
-    dress(ax, "", *axis_names(names))
+    dress(ax, note, *axis_names(names))
     if legend:
         legend_outside(ax, class_handles(len(order)), order, title="class")
     return ax
@@ -94,6 +95,18 @@ def plot_fit(
     ax.margins(x=0)
     legend_outside(ax, handles, labels)
     return ax
+
+
+def without_missing(X: Any, y: Any) -> tuple[np.ndarray, np.ndarray, str]:
+    """The rows of X (n, 2) and y (n,) in which nothing is missing, and how many were left out, in words."""
+    X = finite_numbers("X", X, (None, 2), missing=True)
+    y = label_vector("y", y, len(X))
+    missing = np.isnan(X).any(axis=-1) | np.array([label is None or label != label for label in y.tolist()])
+    left_out = int(missing.sum())
+    if left_out == len(X):
+        raise DataError("must hold at least one row without missing values", argument="X", value=X.shape)
+    rows = "row" if left_out == 1 else "rows"
+    return X[~missing], y[~missing], f"{left_out:,} {rows} with missing values left out" if left_out else ""
 
 
 def _reach(column: np.ndarray, count: int) -> np.ndarray:

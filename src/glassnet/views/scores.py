@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, PercentFormatter
 
 from glassnet.errors import DataError
 from glassnet.views.palette import (
@@ -17,6 +17,7 @@ from glassnet.views.palette import (
     QUIET,
     SHARES,
     SMALL,
+    PlainLogFormatter,
     axes,
     dress,
     extent,
@@ -28,6 +29,7 @@ from glassnet.views.palette import (
 __all__ = ["plot_confusion", "plot_predicted_against_true"]
 
 _MANY_POINTS = 5000  # beyond it points hide one another, and their density is drawn instead
+_WIDER = 0.5  # of the true range: how far beyond it a prediction is still no outlier
 _LETTER = 0.62  # width of a digit beside its height
 
 
@@ -71,14 +73,17 @@ def plot_predicted_against_true(y_true: Any, y_pred: Any, ax: Axes | None = None
     """Predicted against true values of a regression; a perfect model has all points on the line.
 
     y_true, y_pred : (n,) finite numbers.   name : what is predicted, for the axes.
-    More than 5,000 points are drawn as their density. The title has R² = 1 - Σ(y - ŷ)² / Σ(y - ȳ)² and the root of
+    More than 5,000 points are drawn as their density. Single predictions far outside the range of the true values, at
+    most three or one in 200, stay outside the picture, and the title says how many; else they would squeeze all others
+    into a corner. The title has R² = 1 - Σ(y - ŷ)² / Σ(y - ȳ)² and the root of
     the mean squared error, in units of the target.
     Raises DataError for other shapes or numbers that are not finite.
     """
     y_true = finite_numbers("y_true", y_true, (None,))
     y_pred = finite_numbers("y_pred", y_pred, (len(y_true),))
     ax = axes(ax, (5.6, 4.9))
-    low, high = min(y_true.min(), y_pred.min()), max(y_true.max(), y_pred.max())
+    inside = _inside(y_true, y_pred)
+    low, high = min(y_true.min(), y_pred[inside].min()), max(y_true.max(), y_pred[inside].max())
     margin = 0.04 * (high - low) or 1.0
     limits = (low - margin, high + margin)
     ax.plot(limits, limits, color=INK, linewidth=1.1, linestyle=(0, (4, 3)), zorder=3, label="predicted = true")
@@ -90,10 +95,35 @@ def plot_predicted_against_true(y_true: Any, y_pred: Any, ax: Axes | None = None
     ax.set(xlim=limits, ylim=limits)
     ax.set_aspect("equal", adjustable="box")
     of = f" {shorten(name)}" if name else ""
-    dress(ax, _title(y_true, y_pred), f"true{of}", f"predicted{of}", grid=True)
-    ax.locator_params(nbins=6)
-    ax.ticklabel_format(style="sci", scilimits=(-3, 6))
+    left_out = int((~inside).sum())
+    note = f"\n{left_out:,} point{'s' * (left_out > 1)} outside" if left_out else ""
+    dress(ax, _title(y_true, y_pred) + note, f"true{of}", f"predicted{of}", grid=True)
+    _number_ticks(ax, limits)
     return ax
+
+
+def _inside(y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+    """Which points the picture shows: all but a few whose prediction is far outside the range of the true values."""
+    low, high = y_true.min(), y_true.max()
+    excess = np.maximum(low - y_pred, y_pred - high)
+    inside = np.ones(len(y_true), dtype=bool)
+    allowed = min(max(3, len(y_true) // 200), len(y_true) // 10)
+    farthest = np.argsort(excess)[len(y_true) - allowed :]
+    inside[farthest[excess[farthest] > _WIDER * (high - low)]] = False
+    # Without spread in the true values there is no range to be outside of.
+    return inside if high > low else np.ones_like(inside)
+
+
+def _number_ticks(ax: Axes, limits: tuple[float, float]) -> None:
+    """The same few ticks on both axes, from 10,000 on with thousands apart."""
+    largest = max(map(abs, limits))
+    for axis in (ax.xaxis, ax.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=5 if largest >= 1e6 else 6, steps=[1, 2, 2.5, 5, 10]))
+    if 1e4 <= largest < 1e8:
+        for axis in (ax.xaxis, ax.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    else:
+        ax.ticklabel_format(style="sci", scilimits=(-3, 6), useMathText=False)
 
 
 def _write_cells(ax: Axes, counts: np.ndarray, shares: np.ndarray, cell: float) -> bool:
@@ -141,7 +171,8 @@ def _density(ax: Axes, y_true: np.ndarray, y_pred: np.ndarray, limits: tuple[flo
     cells = ax.hexbin(
         y_true, y_pred, gridsize=70, extent=(*limits, *limits), bins="log", mincnt=1, cmap="viridis_r", linewidths=0.1
     )
-    bar = ax.figure.colorbar(cells, ax=ax, shrink=0.8)
+    bar = ax.figure.colorbar(cells, ax=ax, shrink=0.8, format=PlainLogFormatter())
+    bar.ax.yaxis.set_minor_formatter(PlainLogFormatter(minor_thresholds=(1, 0.4)))
     bar.outline.set_visible(False)
     bar.set_label("rows", fontsize=LABEL, color=INK)
     bar.ax.tick_params(labelsize=SMALL)

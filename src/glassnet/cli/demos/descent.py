@@ -63,7 +63,7 @@ def downhill(stage: Stage, start: np.ndarray) -> dict[str, Any]:
             for n in shown
         ],
     )
-    stage.picture("path", lambda views: views.plot_descent(bowl, path))
+    stage.picture("path", lambda views: views.plot_descent(bowl, path, learning_rate=0.01))
     return {"f": bowl(path[-1]), "closed_form": 0.98**2000 * bowl(start)}
 
 
@@ -83,8 +83,18 @@ def too_fast(stage: Stage, start: np.ndarray) -> dict[str, Any]:
             for n in (0, 1, 2, 5, 10, 20, 50, 100)
         ],
     )
-    stage.picture("rate-too-high", lambda views: views.plot_descent(bowl, paths[1.1][:9]))
+    stage.picture("rate-too-high", lambda views: climb(views, paths[1.1][:9]))
     return {"f_after_100_steps": {f"{rate:g}": bowl(path[-1]) for rate, path in paths.items()}}
+
+
+def climb(views: Any, path: np.ndarray) -> Any:
+    """The steps to and fro over one line, numbered, and beside them how f grows."""
+    from glassnet.views.palette import panels
+
+    figure, (plane, values) = panels(2, None, 2, (4.3, 4.6))
+    views.plot_descent(bowl, path, plane, learning_rate=1.1, numbered=True)
+    views.plot_descent_values(bowl, path, values, name="f(x, y)")
+    return figure
 
 
 def two_minima(stage: Stage) -> dict[str, Any]:

@@ -57,7 +57,7 @@ class Stage:
     def say(self, *paragraphs: str) -> None:
         """Paragraphs, broken into lines, with an empty line between them."""
         for i, text in enumerate(paragraphs):
-            self.show([""] * (i > 0) + textwrap.wrap(text, WIDTH))
+            self.show([""] * (i > 0) + textwrap.wrap(text, WIDTH, break_on_hyphens=False))
 
     def show(self, lines: Sequence[str], indent: int = 0) -> None:
         """Lines as they are, but never two empty ones in a row."""
@@ -106,7 +106,7 @@ class Stage:
 
     def fit(self, estimator: Any, X: Any, y: Any) -> Any:
         """Fit an estimator of glassnet behind a bar, with the seed and epochs of this demo, and return it."""
-        from glassnet.estimators.base import InterruptedWarning
+        from glassnet.errors import InterruptedWarning
 
         estimator.set_params(random_state=self.seed, **({} if self.epochs is None else {"max_epochs": self.epochs}))
         planned = 200 if self.epochs is None else self.epochs
@@ -127,7 +127,9 @@ class Stage:
         elif self.written:
             self.head("Pictures")
             names = textwrap.wrap(
-                ", ".join(path.name for path in self.written), min(WIDTH, shutil.get_terminal_size().columns)
+                ", ".join(path.name for path in self.written),
+                min(WIDTH, shutil.get_terminal_size().columns),
+                break_on_hyphens=False,
             )
             self.show([f"in {self.out}/", *names])
 
