@@ -218,7 +218,7 @@ def test_the_history_of_every_remedy_has_both_losses_of_the_weights_after_each_e
     ("training", "test", "said"),
     [
         ((1.0, 0.85, 0.85), (0.80, 0.85, 0.86), "gains test points: a training accuracy alone says nothing."),
-        ((0.8, 0.85, 0.75), (0.80, 0.85, 0.86), "about fewer test points than with any remedy."),
+        ((0.8, 0.85, 0.75), (0.80, 0.85, 0.86), "fewer test points than with any remedy."),
         ((1.0, 0.85, 0.85), (0.80, 0.85, 0.805), "draws decay does better by a point or more on the test points."),
         ((0.9, 0.85, 0.85), (0.86, 0.85, 0.865), "no remedy makes a point of difference on the test points."),
     ],

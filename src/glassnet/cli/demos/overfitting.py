@@ -191,13 +191,13 @@ def what_it_shows(training: dict[str, float], means: dict[str, float]) -> str:
     """What the accuracies, in training and the mean on test points, say about the remedies."""
     none, *remedies = means
     better = [name for name in remedies if means[name] >= means[none] + CLEARLY]
-    said = f"Without a remedy the network is right about {percent(training[none])} of its training points"
+    said = f"Without a remedy the network gets {percent(training[none])} of its training points right"
     if not better:
         return said + "; in the mean of the draws no remedy makes a point of difference on the test points."
     if len(better) < len(remedies):
         names = " and ".join(better) + (" does" if len(better) == 1 else " do")
         return f"{said}; in the mean of the draws {names} better by a point or more on the test points."
-    said += " and, in the mean of the draws, about fewer test points than with any remedy."
+    said += " and, in the mean of the draws, fewer test points than with any remedy."
     if training[none] > max(training[name] for name in remedies):
         said += " Each remedy gives up training points and gains test points: a training accuracy alone says nothing."
     return said
