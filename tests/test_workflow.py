@@ -12,7 +12,9 @@ import pytest
 
 import glassnet
 from glassnet.errors import ColumnError, DataError, OptionError
+from glassnet.estimators.report import Report, UnknownClassWarning
 from glassnet.workflow import evaluate, infer_task, predict, prepare, stem_of
+from glassnet.workflow.suspects import BrokenNumbersWarning, RowNumbersWarning
 
 PENGUINS = Path(glassnet.__file__).parent / "datasets" / "penguins.csv"
 
@@ -116,6 +118,71 @@ def test_files_are_named_after_the_source(source, stem):
     assert stem_of(source) == stem
 
 
+def test_numbers_with_a_broken_cell_are_warned_of():
+    cells = [str(i) for i in range(39)]
+    message = (
+        "column 'bmi' is read as categories: 39 of 40 values are numbers, but row 4 holds 'fat'. "
+        "Mend the cell, or leave it empty."
+    )
+    with pytest.warns(BrokenNumbersWarning) as caught:
+        prepare(pl.DataFrame({"bmi": [*cells[:3], "fat", *cells[3:]], "y": [0.5, 1.5] * 20}), "y")
+    assert [str(warning.message) for warning in caught] == [message]
+    with pytest.warns(BrokenNumbersWarning, match=r"38 of 40 .* row 1 holds 'x' \(and 1 more\)\. Mend the cells"):
+        prepare(pl.DataFrame({"bmi": ["x", *cells[:38], "y"], "y": [0.5, 1.5] * 20}), "y")
+
+
+def test_a_dash_among_numbers_with_a_broken_cell_counts_as_missing():
+    cells = ["-", "fat", *map(str, range(38))]
+    with pytest.warns(
+        BrokenNumbersWarning, match=r"38 of 39 values are numbers, but row 2 holds 'fat'\. Mend the cell,"
+    ):
+        prepare(pl.DataFrame({"bmi": cells, "y": [0.5, 1.5] * 20}), "y")
+
+
+@pytest.mark.parametrize("cells", [["x", *"123456789"] * 4, ["x", *"123456789" * 2], [*"1234567890" * 4]])
+def test_texts_a_few_rows_and_texts_that_are_all_numbers_are_not_warned_of(cells):
+    prepare(pl.DataFrame({"a": cells, "y": [0.5, *range(1, len(cells))]}, strict=False), "y")
+
+
+@pytest.mark.parametrize("name", ["", "Unnamed: 0"])
+def test_a_column_of_row_numbers_without_a_name_is_left_out(name):
+    table = pl.DataFrame({name: range(5, 35), "x": [1.0, 2.0, 4.0] * 10, "y": ["a", "b"] * 15})
+    message = f"column {name!r}, the first, has no name and numbers the rows: it is left out. Name it to use it."
+    with pytest.warns(RowNumbersWarning) as caught:
+        prepared = prepare(table, "y")
+    assert str(caught[0].message) == message
+    assert prepared.table.names == ["x"]
+    with pytest.warns(RowNumbersWarning):
+        model = glassnet.train(table, "y", max_epochs=1).model
+    assert evaluate(model, table).n_rows == 30  # where it is left out in silence
+
+
+def test_other_first_columns_are_kept():
+    x = {"x": [1.0, 2.0, 4.0] * 10, "y": ["a", "b"] * 15}
+    assert prepare(pl.DataFrame({"id": range(30), **x}), "y").table.names == ["id", "x"]
+    assert prepare(pl.DataFrame({"": [0, *range(29)], **x}), "y").table.names == ["", "x"]
+
+
+@pytest.mark.parametrize(
+    ("cells", "message"),
+    [
+        (
+            [f"${i},884.92" for i in range(40)],
+            "row 1: column 'y' holds text, got '$0,884.92'. Write numbers as 16884.92",
+        ),
+        (
+            [*map(str, range(30)), "unknown"],
+            "row 31: column 'y' holds text, though 30 of 31 values are numbers, got 'unknown'. Write numbers as",
+        ),
+    ],
+)
+def test_a_target_of_numbers_with_text_among_them_names_the_cell(cells, message):
+    with pytest.raises(DataError) as caught:
+        infer_task(np.array(cells, object), "y")
+    assert str(caught.value).startswith(message)
+    assert infer_task(np.array(cells[20:] * 2, object), "y", "classification")[0] == "multiclass"
+
+
 # --- training ---
 
 
@@ -133,9 +200,9 @@ def test_the_report_is_about_rows_not_trained_on():
     result = glassnet.train(table, target="sum", drop=["sign"], max_epochs=30)
     prepared = prepare(table, "sum", drop=["sign"])
     X, y = prepared.rows(prepared.test)
-    assert (result.n_train, result.n_test) == (150, 50)
+    assert (result.n_train, result.n_validation, result.n_test) == (135, 15, 50)  # a tenth of 150 validates
     assert result.report == result.model.report(X, y)
-    assert result.report.scores["R²"] > 0.9
+    assert result.report.scores["r2"] > 0.9
     assert result.files == []
 
 
@@ -143,11 +210,11 @@ def test_the_result_prints_a_summary_and_becomes_plain_data(tmp_path):
     out = tmp_path / "m.glassnet"
     result = glassnet.train(PENGUINS, target="species", max_epochs=2, out=out, pictures=tmp_path / "pictures")
     text = str(result)
-    assert text.startswith("species holds 3 texts: multiclass\ntrained on 258 rows in ")
+    assert text.startswith("species holds 3 texts: multiclass\ntrained on 232 rows and validated on 26 in ")
     assert "2 epochs (max_epochs), weights of epoch 2" in text
     assert f"wrote {out}" in text
     assert result.files == [out, *(tmp_path / "pictures" / f"{name}.png" for name in ("loss", "network", "confusion"))]
-    assert result.to_dict()["rows"] == {"training": 258, "held_out": 86}
+    assert result.to_dict()["rows"] == {"training": 232, "validation": 26, "held_out": 86}
 
 
 def test_pictures_can_be_named_after_the_source(tmp_path, monkeypatch):
@@ -182,6 +249,51 @@ def test_outputs_that_cannot_be_written_are_found_before_training(tmp_path):
         glassnet.train(PENGUINS, target="species", pictures=tmp_path / "file", max_epochs=1)
 
 
+def test_the_model_may_not_take_the_place_of_a_table(tmp_path):
+    path = tmp_path / "cars.data.csv"
+    path.write_text("a,y\n1,2\n")
+    with pytest.raises(OptionError) as caught:
+        glassnet.train(path, target="y", out=tmp_path / "x" / ".." / "cars.data.csv")
+    assert "out is in a folder that does not exist" in str(caught.value)
+    (tmp_path / "x").mkdir()
+    again = tmp_path / "x" / ".." / "cars.data.csv"
+    with pytest.raises(OptionError) as caught:
+        glassnet.train(path, target="y", out=again)
+    assert str(caught.value).startswith("out is the table to train on, which would be lost, got ")
+    assert caught.value.value == str(again)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".PARQUET", ".jsonl.gz"])
+def test_a_model_does_not_get_the_suffix_of_a_table(suffix):
+    with pytest.raises(OptionError) as caught:
+        glassnet.train("nosuch.csv", target="y", out=f"m{suffix}")
+    assert str(caught.value) == (
+        f"out ends like a table ({suffix.lower()}), and a model is to be written, got 'm{suffix}'. "
+        "Name a file such as model.glassnet."
+    )
+
+
+def test_options_are_checked_before_the_table_is_read():
+    for option, value, message in [
+        ("activation", "rleu", "activation must be one of"),
+        ("optimizer", "adm", "optimizer must be one of"),
+        ("schedule", "cosin", "schedule must be one of"),
+        ("input_scaling", "standart", "input_scaling must be one of"),
+        ("dropout", 1.5, "must be at least 0 and below 1, got 1.5"),
+        ("random_state", -1, "random_state must"),
+        ("max_epochs", 0, "max_epochs must be a whole number of at least 1"),
+        ("validation_fraction", 1.0, "validation_fraction must lie strictly between 0 and 1"),
+    ]:
+        with pytest.raises(OptionError, match=message):
+            glassnet.train("nosuch.csv", target="y", **{option: value})
+
+
+def test_pictures_are_named_after_the_model_file(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = glassnet.train(PENGUINS, "species", max_epochs=1, out="tt.glassnet", pictures=True, test_fraction=0)
+    assert result.pictures[0] == Path("tt-pictures/loss.png")
+
+
 # --- using ---
 
 
@@ -198,13 +310,13 @@ def test_predictions_come_in_the_library_of_the_source():
 
 def test_several_targets_and_labels_have_a_column_each():
     X = np.random.default_rng(0).normal(size=(40, 2))
-    numbers = glassnet.GlassNetRegressor(max_epochs=1, random_state=0).fit(X, X)
-    labels = glassnet.GlassNetClassifier(max_epochs=1, random_state=0).fit(X, (X > 0).astype(int))
     table = pl.DataFrame({"x0": X[:, 0], "x1": X[:, 1]})
-    assert predict(numbers, table).columns == ["prediction 0", "prediction 1"]
+    numbers = glassnet.GlassNetRegressor(max_epochs=1, random_state=0).fit(table, X)
+    labels = glassnet.GlassNetClassifier(max_epochs=1, random_state=0).fit(table, (X > 0).astype(int))
+    assert predict(numbers, table).columns == ["prediction_0", "prediction_1"]
     found = predict(labels, table)
-    assert found.columns == ["prediction 0", "prediction 1", "probability 0", "probability 1"]
-    np.testing.assert_array_equal(found["prediction 0"], (found["probability 0"] > 0.5).cast(int))
+    assert found.columns == ["prediction_0", "prediction_1", "probability_0", "probability_1"]
+    np.testing.assert_array_equal(found["prediction_0"], (found["probability_0"] > 0.5).cast(int))
 
 
 def test_evaluate_needs_a_target_that_somebody_names():
@@ -236,3 +348,79 @@ def test_a_missing_column_is_named_by_the_file(tmp_path):
     with pytest.raises(ColumnError, match=r"less\.csv: lacks 1 of the 2 columns of training: 'b'") as caught:
         predict(model, tmp_path / "less.csv")
     assert caught.value.file == str(tmp_path / "less.csv")
+
+
+def test_a_feature_is_no_target_to_evaluate_with():
+    table = frame()
+    model = glassnet.train(table, target="sum", drop=["sign"], max_epochs=1).model
+    with pytest.raises(OptionError) as caught:
+        evaluate(model, table, "a")
+    assert str(caught.value) == (
+        "target must hold the true values: the model predicts 'sum', from 'a' among others, got 'a'"
+    )
+
+
+def test_without_true_values_there_is_nothing_to_compare_with():
+    table = frame()
+    model = glassnet.train(table, target="sum", drop=["sign"], max_epochs=1).model
+    with pytest.raises(DataError, match="row 1: column 'sum' is the target and has missing values .* to compare with"):
+        evaluate(model, table.with_columns(sum=pl.when(pl.col("a") == table["a"][0]).then(None).otherwise("sum")))
+
+
+def test_short_predictions_have_seven_digits_and_others_all():
+    table = frame()
+    model = glassnet.train(table, target="sign", max_epochs=2).model
+    short, full = predict(model, table, short=True), predict(model, table)
+    expected = [float(f"{value:.7g}") for value in model.predict_proba(table)[:, 0]]
+    assert short["probability_+"].to_list() == expected
+    np.testing.assert_array_equal(full["probability_+"].to_numpy(), model.predict_proba(table)[:, 0])
+    assert max(len(str(value).strip("0.").split("e")[0]) for value in expected) <= 8  # seven digits and a point
+
+
+def test_a_table_to_predict_may_hold_nothing_but_a_dash_where_numbers_were(tmp_path):
+    (tmp_path / "new.csv").write_text("a,b\n-,0.5\n")
+    (tmp_path / "empty.csv").write_text("a,b\n,0.5\n")
+    table = frame().with_columns(a=pl.when(pl.col("a") > 1).then(None).otherwise("a"))
+    model = glassnet.train(table, target="sum", drop=["sign"], max_epochs=1).model
+    assert predict(model, tmp_path / "new.csv").equals(predict(model, tmp_path / "empty.csv"))
+
+
+# --- the report ---
+
+
+def test_a_class_that_training_did_not_know_has_a_row_of_its_own():
+    table = pl.DataFrame({"x": [-1.0, 1.0] * 20, "y": ["a", "b"] * 20})
+    model = glassnet.train(table, target="y", max_epochs=2).model
+    other = pl.DataFrame({"x": [-1.0, 1.0, 1.0], "y": ["a", "b", "other"]})
+    with pytest.warns(UnknownClassWarning) as caught:
+        report = evaluate(model, other)
+    assert [str(warning.message) for warning in caught] == ["1 row has a class that training did not know: 'other'"]
+    assert report.per_class[2] == {"class": "other", "precision": 0.0, "recall": 0.0, "f1": 0.0, "rows": 1}
+    assert sum(row["rows"] for row in report.per_class) == report.n_rows == 3
+    with pytest.warns(UnknownClassWarning, match="2 rows have classes that training did not know: 'c', 'd'"):
+        evaluate(model, pl.DataFrame({"x": [1.0, 1.0, 1.0], "y": ["a", "c", "d"]}))
+
+
+def test_the_report_says_when_the_model_is_worse_than_its_baseline():
+    # 100 rows, half of them in the most frequent class: a standard error is sqrt(0.5 · 0.5 / 100) = 0.05.
+    base = {"most_frequent_class_accuracy": 0.5}
+    assert Report("binary", 100, {"accuracy": 0.41}, base).verdict is None
+    worse = Report("binary", 100, {"accuracy": 0.39}, base)
+    text = "worse than always predicting the most frequent class: accuracy 0.3900, that has 0.5000"
+    assert worse.to_dict()["worse_than_baseline"] == text
+    assert str(worse) == f"binary, 100 rows\naccuracy  0.3900  always the most frequent class: 0.5000\n{text}"
+    numbers = {"r2": -0.21, "rmse": 1.1}
+    assert Report("regression", 9, numbers, {"baseline_rmse": 1.0}).verdict == (
+        "worse than always predicting the mean: RMSE 1.1, the mean has 1"
+    )
+    assert Report("regression", 9, {"r2": 0.19, "rmse": 0.9}, {"baseline_rmse": 1.0}).verdict is None
+
+
+def test_the_keys_of_a_report_are_names_for_programs():
+    table = frame(200)
+    numbers = glassnet.train(table, target="sum", drop=["sign"], max_epochs=2).report
+    classes = glassnet.train(table, target="sign", drop=["sum"], max_epochs=2).report
+    assert list(numbers.scores) == ["r2", "rmse", "mean_absolute_error", "median_absolute_error"]
+    assert list(numbers.baseline) == ["baseline_rmse"]
+    assert list(classes.scores) == ["accuracy", "balanced_accuracy", "log_loss", "roc_auc"]
+    assert list(classes.baseline) == ["most_frequent_class_accuracy"]

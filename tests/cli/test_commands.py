@@ -72,6 +72,21 @@ def test_the_module_runs_as_the_command():
     assert (ended.returncode, ended.stdout.decode()) == (0, f"glassnet {glassnet.__version__}" + os.linesep)
 
 
+@pytest.mark.parametrize("command", ["train", "predict", "evaluate", "info"])
+def test_help_shows_no_types(run, command):
+    assert not {"<str>", "<bool>", "<int>", "<float>"} & set(run(command, "--help").out.split())
+
+
+def test_help_of_train_lists_the_choices_and_what_is_missing(run, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "200")
+    said = " ".join(run("train", "--help").out.replace("│", " ").split())
+    assert "identity, sigmoid, tanh, relu, leaky_relu, elu, selu, gelu, silu, mish, softplus." in said
+    assert "momentum, nesterov" in said
+    assert "or lbfgs." in said
+    assert "Of the learning rate: constant, step, cosine, one_cycle, warm_up, plateau" in said
+    assert "NA, N/A, #N/A, NaN, null, ? (in any case of letters)" in said
+
+
 # --- train ---
 
 
@@ -81,7 +96,7 @@ def test_train_reports_and_writes_a_model_and_pictures(run, penguins, tmp_path):
     lines = ended.out.splitlines()
     assert lines[0] == f"{penguins}: 344 rows, 6 columns to predict from (4 numbers, 2 texts, 19 cells missing)"
     assert lines[1] == "species holds 3 texts: multiclass"
-    assert lines[2] == "258 rows to train on, 86 held out"
+    assert lines[2] == "232 rows to train on, 26 to validate, 86 held out"
     assert "Held-out report: 86 rows" in lines
     accuracy = next(line for line in lines if line.startswith("accuracy"))
     assert float(accuracy.split()[1]) >= 0.95
@@ -112,7 +127,7 @@ def test_json_is_one_object_and_nothing_else(run, penguins):
     data = json.loads(ended.out)
     assert ended.code == 0
     assert (data["task"], data["task_reason"]) == ("multiclass", "species holds 3 texts: multiclass")
-    assert data["rows"] == {"training": 258, "held_out": 86}
+    assert data["rows"] == {"training": 232, "validation": 26, "held_out": 86}
     assert (data["epochs"], data["stop_reason"]) == (3, "max_epochs")
     assert (data["model"], data["pictures"]) == ("penguins.glassnet", [])
     assert data["report"]["n_rows"] == 86
@@ -150,6 +165,12 @@ def test_the_flags_of_train_reach_the_network(run, penguins):
         "--optimizer": "adamw",
         "--time-limit": "100",
         "--seed": "7",
+        "--l2": "0.001",
+        "--l1": "0.002",
+        "--patience": "9",
+        "--validation-fraction": "0.2",
+        "--schedule": "one_cycle",
+        "--input-scaling": "robust",
     }
     flat = [part for pair in flags.items() for part in pair]
     assert run("train", penguins, "--target", "species", *QUICK, *flat, "--drop", "sex", "--drop", "island").code == 0
@@ -171,6 +192,12 @@ def test_the_flags_of_train_reach_the_network(run, penguins):
         "optimizer": "adamw",
         "time_limit": 100.0,
         "random_state": 7,
+        "l2": 0.001,
+        "l1": 0.002,
+        "patience": 9,
+        "validation_fraction": 0.2,
+        "schedule": "one_cycle",
+        "input_scaling": "robust",
         "max_epochs": 3,
     }
     assert {name: found["settings"][name] for name in expected} == expected
@@ -190,12 +217,12 @@ def test_a_task_can_be_asked_for(run, tmp_path):
     asked = run("train", "grades.csv", "--target", "grade", *QUICK, "--task", "regression")
     assert told.out.splitlines()[1] == "grade holds 4 different whole numbers: multiclass (or else: --task regression)"
     assert asked.out.splitlines()[1] == "grade holds 4 different whole numbers: regression, as asked"
-    assert "always the mean:" in asked.out
+    assert "always the mean (RMSE):" in asked.out
 
 
 def test_all_rows_can_be_trained_on(run, penguins):
     ended = run("train", penguins, "--target", "species", *QUICK, "--test-fraction", 0)
-    assert "344 rows to train on, 0 held out" in ended.out
+    assert "310 rows to train on, 34 to validate, 0 held out" in ended.out
     assert "No row was held out, so there is no report." in ended.out
     assert (
         json.loads(run("train", penguins, "--target", "species", *QUICK, "--test-fraction", 0, "--json").out)["report"]
@@ -250,10 +277,10 @@ def test_predictions_are_csv_on_standard_output(run, model, penguins):
     ended = run("predict", model, penguins)
     frame = pl.read_csv(ended.out.encode())
     assert (ended.code, ended.err) == (0, "")
-    assert frame.columns == ["prediction", "probability Adelie", "probability Chinstrap", "probability Gentoo"]
+    assert frame.columns == ["prediction", "probability_Adelie", "probability_Chinstrap", "probability_Gentoo"]
     expected = glassnet.load(model).predict(pl.read_csv(penguins, null_values="NA"))
     assert frame["prediction"].to_list() == expected.tolist()
-    np.testing.assert_allclose(frame.drop("prediction").sum_horizontal(), 1, rtol=1e-12)
+    np.testing.assert_allclose(frame.drop("prediction").sum_horizontal(), 1, rtol=3e-7)  # seven digits each
 
 
 def test_predictions_can_go_without_probabilities_and_with_the_input(run, model, penguins):
@@ -289,7 +316,7 @@ def test_predictions_as_json_hold_the_rows_or_name_the_file(run, model, penguins
 def test_predictions_work_in_a_pipe_that_is_closed_early(model, penguins):
     command = f"'{sys.executable}' -m glassnet predict '{model}' - < '{penguins}' | head -n 1"
     ended = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
-    assert ended.stdout == "prediction,probability Adelie,probability Chinstrap,probability Gentoo\n"
+    assert ended.stdout == "prediction,probability_Adelie,probability_Chinstrap,probability_Gentoo\n"
     assert ended.stderr == ""
 
 
@@ -311,7 +338,7 @@ def test_evaluate_knows_the_target_of_training(run, model, penguins):
     assert ended.out.startswith(f"{model} on {penguins}: 344 rows\naccuracy")
     data = json.loads(run("evaluate", model, penguins, "--json").out)
     assert (data["model"], data["file"], data["n_rows"]) == (str(model), str(penguins), 344)
-    assert data["baseline"] == {"most frequent class": 152 / 344}
+    assert data["baseline"] == {"most_frequent_class_accuracy": 152 / 344}
 
 
 def test_evaluate_takes_another_name_for_the_target(run, model, changed):
@@ -346,4 +373,16 @@ def test_info_as_json_has_the_checksum_of_the_file(run, model):
     assert data["parameters"] == sum(layer["n_parameters"] for layer in data["layers"])
     assert data["training"]["epochs"] == 20
     assert data["settings"]["max_epochs"] == 20
-    assert "l1" not in data["settings"]  # left at its default
+    assert "l1" not in data["settings"]  # off
+    assert (data["settings"]["patience"], data["settings"]["validation_fraction"]) == (20, 0.1)
+    assert data["settings"]["input_scaling"] == "standard"
+
+
+def test_info_loads_no_estimator(model):
+    code = (
+        "import sys; from glassnet.cli import main; "
+        f"code = main(['info', {str(model)!r}]); "
+        "print({'sklearn', 'matplotlib', 'scipy', 'pandas', 'glassnet.estimators'} & set(sys.modules), file=sys.stderr)"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stderr == "set()\n"

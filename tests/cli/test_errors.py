@@ -190,14 +190,58 @@ def test_predictions_that_cannot_be_written_are_one_line(complaint, model, pengu
     assert said.startswith("nosuch/out.csv: cannot be written (No such file or directory).")
 
 
-def test_evaluating_with_another_kind_of_target_names_the_classes(complaint, model, penguins):
-    said = complaint(1, "evaluate", model, penguins, "--target", "sex")
-    assert said.startswith(f"{penguins}: row 4: column 'sex' is the target and has missing values")
-    said = complaint(1, "evaluate", model, penguins, "--target", "island")
+def test_evaluating_with_a_feature_is_refused(complaint, model, penguins):
+    said = complaint(2, "evaluate", model, penguins, "--target", "sex")
     assert said == (
-        f"{penguins}: column 'island' holds none of the classes of training, which are "
-        "'Adelie', 'Chinstrap', 'Gentoo', got 'Torgersen'"
+        "--target must hold the true values: the model predicts 'species', from 'sex' among others, got 'sex'"
     )
+
+
+def test_evaluating_without_true_values_says_that_nothing_compares(complaint, model, changed):
+    path = changed({(7, "species"): ""})
+    said = complaint(1, "evaluate", model, path)
+    assert said == (
+        f"{path}: row 7: column 'species' is the target and has missing values (1 of 344 rows). "
+        "Fill them in or remove those rows: without a true value there is nothing to compare with."
+    )
+
+
+def test_evaluating_with_another_kind_of_target_names_the_classes(complaint, model, changed):
+    path = changed({(row, "species"): "Emperor" for row in range(1, 345)})
+    said = complaint(1, "evaluate", model, path)
+    assert said == (
+        f"{path}: column 'species' holds none of the classes of training, which are "
+        "'Adelie', 'Chinstrap', 'Gentoo', got 'Emperor'"
+    )
+
+
+def test_a_table_is_not_replaced_by_a_model(complaint, changed):
+    path = changed({})
+    before = path.read_bytes()
+    for name in (path, "changed.csv", "./changed.csv"):
+        said = complaint(2, "train", path, "--target", "species", "--out", name, *QUICK)
+        assert said == f"--out is the table to train on, which would be lost, got {str(name)!r}. Name another file."
+    said = complaint(2, "train", "nosuch.csv", "--target", "species", "--out", "m.parquet", *QUICK)
+    assert said == (
+        "--out ends like a table (.parquet), and a model is to be written, got 'm.parquet'. "
+        "Name a file such as model.glassnet."
+    )
+    assert path.read_bytes() == before
+
+
+def test_predictions_replace_neither_their_table_nor_the_model(complaint, changed, model):
+    path = changed({})
+    said = complaint(2, "predict", model, path, "--out", "changed.csv")
+    assert said == "--out is the table to predict from, which would be lost, got 'changed.csv'. Name another file."
+    said = complaint(2, "predict", model, path, "--out", model)
+    assert said == f"--out is the model, which would be lost, got {str(model)!r}. Name another file."
+
+
+def test_options_are_checked_before_the_file_is_read(complaint):
+    said = complaint(2, "train", "nosuch.csv", "--target", "y", "--dropout", "2", *QUICK)
+    assert said.startswith("--dropout must be at least 0 and below 1, got 2.0")
+    said = complaint(2, "train", "nosuch.csv", "--target", "y", "--schedule", "cosin", *QUICK)
+    assert said.endswith("got 'cosin'. Did you mean 'cosine'?")
 
 
 def test_an_interrupt_before_anything_is_fitted_exits_with_130(complaint, penguins, monkeypatch):

@@ -96,6 +96,11 @@ def _settings(settings: dict[str, Any]) -> Any:
 
     table = plain_table("", "")
     for name, value in settings.items():
-        shown = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+        shown = ", ".join(map(_value, value)) if isinstance(value, list) else _value(value)
         table.add_row(name, escape(shown))
     return table
+
+
+def _value(value: Any) -> str:
+    """A setting; numbers with decimals to four significant digits, as everywhere."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

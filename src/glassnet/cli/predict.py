@@ -20,6 +20,8 @@ Examples
   cat new.csv | glassnet predict cars.glassnet - | head
 """
 
+EXACT = (".parquet", ".pq", ".arrow", ".feather", ".ipc")  # formats that keep every digit
+
 
 def predict(
     model: ModelArgument,
@@ -37,9 +39,14 @@ def predict(
 ) -> None:
     """Predict a column for the rows of a table."""
     from glassnet import workflow
-    from glassnet.tables.reading import write_table
+    from glassnet.tables.reading import require_format, write_table
 
-    frame = workflow.predict(model, file, probabilities=probabilities, keep=keep)
+    if out != "-":
+        workflow.require_other_file(out, file, "the table to predict from")
+        workflow.require_other_file(out, model, "the model")
+        require_format(out)
+    short = not out.lower().endswith(EXACT)
+    frame = workflow.predict(model, file, probabilities=probabilities, keep=keep, short=short)
     if as_json:
         _print_frame(frame, model, out)
     if out != "-":

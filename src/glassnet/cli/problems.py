@@ -24,7 +24,16 @@ UsageError: Any = typer.BadParameter.__base__
 # Arguments of the library whose flag has another name than the argument with dashes.
 FLAGS = {"hidden_layer_sizes": "--hidden", "max_epochs": "--epochs", "random_state": "--seed"}
 ARGUMENTS = {"source": "FILE", "name": "NAME"}  # of the library and of the demo, which have no flag
-WITH_VALUE = ("learning_rate", "clip_norm", "weight_decay", "test_fraction", "time_limit", "batch_size", *FLAGS)
+WITH_VALUE = (
+    "learning_rate",
+    "clip_norm",
+    "weight_decay",
+    "test_fraction",
+    "time_limit",
+    "batch_size",
+    "validation_fraction",
+    *FLAGS,
+)
 
 
 def exit_code_of(work: Callable[[], Any]) -> int:

@@ -11,6 +11,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from glassnet.tables.wording import number
+
 if TYPE_CHECKING:
     from glassnet.estimators.report import Report
 
@@ -57,49 +59,13 @@ def print_table(table: Table) -> None:
 
 
 def print_report(report: Report, title: str) -> None:
-    """The scores with their baseline, and a line for each class."""
+    """The scores with their baseline, and a line for each class; in the words of `str(report)`."""
     out = console()
     out.print(f"[bold]{escape(title)}[/bold]: {report.n_rows:,} rows")
-    print_table(_scores(report))
-    if report.per_class:
-        table = plain_table("class", "precision", "recall", "F1", "rows", numeric=4)
-        for row in report.per_class[:MOST_CLASSES]:
-            ratios = [f"{row[name]:.3f}" for name in ("precision", "recall", "f1")]
-            table.add_row(escape(str(row["class"])), *ratios, f"{row['rows']:,}")
-        out.print()
-        print_table(table)
-        if len(report.per_class) > MOST_CLASSES:
-            out.print(f"and {len(report.per_class) - MOST_CLASSES} classes more: see --json")
-
-
-def _scores(report: Report) -> Table:
-    """Name, value, and what it compares with."""
-    compared, words = BASELINES[report.task]
-    table = plain_table("", "", "")
-    table.columns[1].justify = "right"
-    for name, value in report.scores.items():
-        baseline = next(iter(report.baseline.values()))
-        note = f"[dim]{words} {number(baseline)}[/dim]" if name == compared else ""
-        table.add_row(name, f"[bold]{number(value)}[/bold]" if name == compared else number(value), note)
-    return table
-
-
-# The score that the baseline compares with, and what the baseline is.
-BASELINES = {
-    "binary": ("accuracy", "always the most frequent class:"),
-    "multiclass": ("accuracy", "always the most frequent class:"),
-    "multilabel": ("labels right", "always the most frequent answer:"),
-    "regression": ("RMSE", "always the mean:"),
-}
-
-
-def number(value: float) -> str:
-    """Four significant digits, as people write them: 0.9884, 36.21, 3,994, 1.25e+09."""
-    if not math.isfinite(value):
-        return "not defined"
-    if 1000 <= abs(value) < 1e6:
-        return f"{value:,.0f}"
-    return f"{value:.4g}" if abs(value) >= 1 or abs(value) < 1e-4 else f"{value:.4f}"
+    for line in report.lines(MOST_CLASSES):
+        out.print(line, markup=False, style="bold yellow" if line == report.verdict else None)
+    if len(report.per_class) > MOST_CLASSES:
+        out.print("(all classes: see --json)")
 
 
 def numbers_of(row: dict[str, Any], *names: str) -> str:

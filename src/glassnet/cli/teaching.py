@@ -19,11 +19,19 @@ def _print_examples(text: str | None) -> None:
         out.print(" " + escape(line) if line else "", style=style)
 
 
+def _hide_types(command: Any, context: Any) -> None:
+    """No "<str>" behind an argument, which says what it is itself, and no "<bool>" behind --help."""
+    for parameter in command.get_params(context):
+        if parameter.param_type_name == "argument" or parameter.name == "help":
+            parameter.display_type_rich = lambda ctx: None
+
+
 class TeachingCommand(TyperCommand):
     """A command whose epilog is examples."""
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The help as typer prints it, then the examples."""
+        _hide_types(self, ctx)
         examples, self.epilog = self.epilog, None
         super().format_help(ctx, formatter)
         self.epilog = examples
@@ -35,6 +43,7 @@ class TeachingGroup(TyperGroup):
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """The help as typer prints it, then the examples."""
+        _hide_types(self, ctx)
         examples, self.epilog = self.epilog, None
         super().format_help(ctx, formatter)
         self.epilog = examples

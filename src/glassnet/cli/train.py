@@ -8,6 +8,9 @@ import typer
 
 from glassnet.cli.options import JsonFlag, QuietFlag
 from glassnet.errors import OptionError
+from glassnet.maths.activations import ACTIVATIONS
+from glassnet.maths.optimisers import OPTIMISERS
+from glassnet.maths.schedules import SCHEDULES
 
 if TYPE_CHECKING:
     from glassnet.workflow import Prepared, TrainingResult
@@ -51,16 +54,26 @@ def train(
     hidden: Annotated[
         str, _option(NETWORK, "Widths of the hidden layers, such as 64,32; none for a linear model.", metavar="WIDTHS")
     ] = "auto",
-    activation: Annotated[
-        str, _option(NETWORK, "relu, tanh, sigmoid, silu, gelu, mish, elu, …", metavar="NAME")
-    ] = "auto",
+    activation: Annotated[str, _option(NETWORK, f"{', '.join(ACTIVATIONS)}.", metavar="NAME")] = "auto",
     dropout: Annotated[float, _option(NETWORK, "Chance to drop a hidden unit in a step.", metavar="NUMBER")] = 0.0,
+    input_scaling: Annotated[
+        str, _option(NETWORK, "Of columns of numbers: standard, minmax, robust or none.", metavar="NAME")
+    ] = "standard",
     epochs: Annotated[str, _option(TRAINING, "Most passes over the rows.", metavar="NUMBER")] = "auto",
     learning_rate: Annotated[str, _option(TRAINING, "Of the first steps.", metavar="NUMBER")] = "auto",
     batch_size: Annotated[str, _option(TRAINING, "Rows a step, or full.", metavar="NUMBER")] = "auto",
     weight_decay: Annotated[str, _option(TRAINING, "Pulls weights towards 0.", metavar="NUMBER")] = "auto",
     clip_norm: Annotated[float | None, _option(TRAINING, "Longest gradient.", metavar="NUMBER")] = None,
-    optimizer: Annotated[str, _option(TRAINING, "adam, adamw, nesterov, lbfgs, …", metavar="NAME")] = "auto",
+    l2: Annotated[float, _option(TRAINING, "Penalty on squared weights.", metavar="NUMBER")] = 0.0,
+    l1: Annotated[float, _option(TRAINING, "Penalty on absolute weights.", metavar="NUMBER")] = 0.0,
+    optimizer: Annotated[str, _option(TRAINING, f"{', '.join(OPTIMISERS)} or lbfgs.", metavar="NAME")] = "auto",
+    schedule: Annotated[
+        str, _option(TRAINING, f"Of the learning rate: {', '.join(SCHEDULES)}.", metavar="NAME")
+    ] = "auto",
+    patience: Annotated[int, _option(TRAINING, "Epochs without progress before stopping.", metavar="NUMBER")] = 20,
+    validation_fraction: Annotated[
+        float, _option(TRAINING, "Share of the training rows to watch for stopping early.", metavar="NUMBER")
+    ] = 0.1,
     time_limit: Annotated[float | None, _option(TRAINING, "Stop after so long.", metavar="SECONDS")] = None,
     out: Annotated[
         str | None,
@@ -69,7 +82,7 @@ def train(
         ),
     ] = None,
     pictures: Annotated[
-        str | None, _option(OUTPUT, "Folder for pictures. \\[default: FILE's name-pictures]", metavar="FOLDER")
+        str | None, _option(OUTPUT, "Folder for pictures. \\[default: the model's name-pictures]", metavar="FOLDER")
     ] = None,
     no_pictures: Annotated[bool, _option(OUTPUT, "Draw no pictures.", "--no-pictures", metavar="")] = False,
     as_json: JsonFlag = False,
@@ -77,11 +90,16 @@ def train(
 ) -> None:
     """Train a network on a table, report on held-out rows, save the model and pictures.
 
-    Columns are taken as they are: numbers, texts, dates, missing cells. Ctrl-C stops early and keeps the best weights.
+    Columns are taken as they are: numbers, texts, dates, missing cells. Missing in CSV are empty cells and NA, N/A,
+    #N/A, NaN, null, ? (in any case of letters); among numbers or dates also None, - and . (a point alone). Ctrl-C stops
+    early and keeps the best weights.
     """
-    from glassnet.workflow import fit, prepare, stem_of
+    from glassnet.workflow import check_options, fit, pictures_of, prepare, require_places, stem_of
 
-    _check_paths(out, pictures, no_pictures)
+    _check_flags(out, pictures, no_pictures)
+    out = out or f"{stem_of(file)}.glassnet"
+    folder = None if no_pictures else pictures or pictures_of(out, file)
+    require_places(file, out, folder)
     options = _options_of(
         hidden_layer_sizes=_widths(hidden),
         activation=activation,
@@ -93,15 +111,21 @@ def train(
         clip_norm=clip_norm,
         optimizer=optimizer,
         time_limit=time_limit,
+        input_scaling=input_scaling,
+        l2=l2,
+        l1=l1,
+        schedule=schedule,
+        patience=patience,
+        validation_fraction=validation_fraction,
     )
+    check_options({**options, "random_state": seed}, task)
     prepared = prepare(file, target, task=task, test_fraction=test_fraction, random_state=seed, drop=tuple(drop or ()))
     if not (as_json or quiet):
-        _show_table(prepared)
-    stem = stem_of(file)
+        _show_table(prepared, options)
     result = fit(
         prepared,
-        out=out or f"{stem}.glassnet",
-        pictures=None if no_pictures else pictures or f"{stem}-pictures",
+        out=out,
+        pictures=folder,
         random_state=seed,
         verbose=not quiet,
         **options,
@@ -115,7 +139,7 @@ def train(
 # --- reading the flags ---
 
 
-def _check_paths(out: str | None, pictures: str | None, no_pictures: bool) -> None:
+def _check_flags(out: str | None, pictures: str | None, no_pictures: bool) -> None:
     if out == "-":
         raise OptionError("must be a file: a model is not written to standard output", argument="out", value=out)
     if pictures is not None and no_pictures:
@@ -152,20 +176,25 @@ def _number(flag: str, text: str, *, whole: bool = False) -> Any:
 # --- showing ---
 
 
-def _show_table(prepared: Prepared) -> None:
+def _show_table(prepared: Prepared, options: dict[str, Any]) -> None:
     """What was read, what it is taken for, and how it was split."""
     from glassnet.cli.show import console, escape
+    from glassnet.workflow import validation_rows
 
     n_columns = len(prepared.table.columns)
     kinds = ", ".join(f"{n} {kind if n > 1 else kind[:-1]}" for kind, n in prepared.kinds.items())
-    missing = f", {prepared.missing_cells:,} cells missing" if prepared.missing_cells else ""
+    cells = "cell" if prepared.missing_cells == 1 else "cells"
+    missing = f", {prepared.missing_cells:,} {cells} missing" if prepared.missing_cells else ""
     out = console()
     out.print(
         f"[bold]{escape(prepared.name)}[/bold]: {len(prepared.y):,} rows, {n_columns} column{'s' * (n_columns > 1)} "
         f"to predict from ({kinds}{missing})"
     )
     out.print(f"[bold]{escape(prepared.task_reason)}[/bold]{_other_task(prepared)}")
-    out.print(f"{len(prepared.training):,} rows to train on, {len(prepared.test):,} held out")
+    n_validation = validation_rows(prepared, options)
+    validated = f"{n_validation:,} to validate, " if n_validation else ""
+    n_train = len(prepared.training) - n_validation
+    out.print(f"{n_train:,} rows to train on, {validated}{len(prepared.test):,} held out")
     out.file.flush()  # before the progress on standard error
 
 

@@ -2,16 +2,47 @@
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
 from sklearn import metrics
 
-from glassnet.tables.frames import target_of
+from glassnet.errors import GlassNetWarning, warn
+from glassnet.tables.frames import listed, target_of
+from glassnet.tables.wording import number
 
-__all__ = ["Report", "report"]
+__all__ = ["Report", "UnknownClassWarning", "report"]
+
+
+LABELS = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "log_loss": "log loss",
+    "roc_auc": "ROC AUC",
+    "all_labels_right": "all labels right",
+    "labels_right": "labels right",
+    "micro_f1": "micro F1",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "mean_absolute_error": "mean |error|",
+    "median_absolute_error": "median |error|",
+}
+# Of each task: the score that the baseline compares with, the baseline's name, and what it does.
+BASELINES = {
+    "binary": ("accuracy", "most_frequent_class_accuracy", "always the most frequent class"),
+    "multiclass": ("accuracy", "most_frequent_class_accuracy", "always the most frequent class"),
+    "multilabel": ("labels_right", "most_frequent_answer_accuracy", "always the most frequent answer"),
+    "regression": ("rmse", "baseline_rmse", "always the mean (RMSE)"),
+}
+STANDARD_ERRORS = 2.0  # that an accuracy must lie below the baseline to be called worse
+
+
+class UnknownClassWarning(GlassNetWarning):
+    """Rows to measure on have classes that training did not know, which can only be wrong."""
 
 
 @dataclass(frozen=True)
@@ -19,10 +50,12 @@ class Report:
     """Scores on `n_rows` rows; `str` gives a table, `to_dict` plain data.
 
     task : "binary", "multiclass", "multilabel" or "regression".
-    scores : name -> number. Error measures of regression are in units of the target, log loss in nats.
-    baseline : what a model that ignores its input reaches: the share of the most frequent class, or the standard
-        deviation of the target (its RMSE when it always predicts the mean).
-    per_class : for classes, one dict each: class, precision, recall, f1, rows.
+    scores : name -> number; the names are the keys of LABELS. Error measures of regression are in units of the target,
+        log loss in nats.
+    baseline : what a model that ignores its input reaches: "most_frequent_class_accuracy", or "baseline_rmse", the
+        standard deviation of the target (its RMSE when it always predicts the mean).
+    per_class : for classes, one dict each: class, precision, recall, f1, rows. Classes that training did not know
+        follow at the end, so that the rows add up.
     """
 
     task: str
@@ -31,28 +64,62 @@ class Report:
     baseline: dict[str, float]
     per_class: list[dict[str, Any]] = field(default_factory=list)
 
+    @property
+    def verdict(self) -> str | None:
+        """A line that says so where the model is worse than its baseline, else None.
+
+        Worse is R² < 0, or an accuracy more than two standard errors sqrt(b (1 - b) / n) below the baseline's b.
+        """
+        compared, name, _ = BASELINES[self.task]
+        value, base = self.scores[compared], self.baseline[name]
+        if self.task == "regression":
+            if self.scores["r2"] < 0:
+                return f"worse than always predicting the mean: RMSE {number(value)}, the mean has {number(base)}"
+        elif value < base - STANDARD_ERRORS * math.sqrt(base * (1 - base) / self.n_rows):
+            what = "answer" if self.task == "multilabel" else "class"
+            return (
+                f"worse than always predicting the most frequent {what}: {LABELS[compared]} {number(value)}, "
+                f"that has {number(base)}"
+            )
+        return None
+
     def to_dict(self) -> dict[str, Any]:
-        """Plain data, for JSON."""
-        return asdict(self)
+        """Plain data, for JSON: the fields, and the verdict as "worse_than_baseline", a text or None."""
+        return asdict(self) | {"worse_than_baseline": self.verdict}
+
+    def lines(self, most_classes: int | None = None) -> list[str]:
+        """The scores with their baseline, the verdict if it is bad, and a line for each class, up to `most_classes`."""
+        lines = [*self._score_lines(), *([] if self.verdict is None else [self.verdict])]
+        return lines + (["", *self._class_lines(most_classes)] if self.per_class else [])
+
+    def _score_lines(self) -> list[str]:
+        compared, name, words = BASELINES[self.task]
+        rows = [
+            (LABELS[score], number(value), f"  {words}: {number(self.baseline[name])}" if score == compared else "")
+            for score, value in self.scores.items()
+        ]
+        left, right = (max(len(row[k]) for row in rows) for k in (0, 1))
+        return [f"{label:<{left}}  {value:>{right}}{note}" for label, value, note in rows]
+
+    def _class_lines(self, most: int | None) -> list[str]:
+        shown = self.per_class[:most]
+        width = max(5, *(len(str(row["class"])) for row in shown))
+        lines = [f"{'class':<{width}}  precision  recall     F1   rows"]
+        lines += [
+            f"{row['class']!s:<{width}}  {row['precision']:>9.3f}  {row['recall']:>6.3f}  {row['f1']:.3f}"
+            f"  {row['rows']:>5,}"
+            for row in shown
+        ]
+        hidden = len(self.per_class) - len(shown)
+        return lines + ([f"and {hidden:,} classes more"] if hidden else [])
 
     def __str__(self) -> str:
-        """The scores, and a line for each class."""
-        lines = [f"{self.task}, {self.n_rows} rows"]
-        lines += [f"  {name:<20}{value:>12.4g}" for name, value in self.scores.items()]
-        lines += [f"  {f'({name})':<20}{value:>12.4g}" for name, value in self.baseline.items()]
-        if self.per_class:
-            width = max(8, *(len(str(row["class"])) for row in self.per_class))
-            lines.append(f"  {'class':<{width}}{'precision':>11}{'recall':>9}{'f1':>9}{'rows':>8}")
-            lines += [
-                f"  {row['class']!s:<{width}}{row['precision']:>11.3f}{row['recall']:>9.3f}{row['f1']:>9.3f}"
-                f"{row['rows']:>8}"
-                for row in self.per_class
-            ]
-        return "\n".join(lines)
+        """Task and rows, then `lines`."""
+        return "\n".join([f"{self.task}, {self.n_rows:,} rows", *self.lines()])
 
 
 def report(estimator: Any, X: Any, y: Any) -> Report:
-    """Measure an estimator; see `Report`."""
+    """Measure an estimator; see `Report`. Warns with UnknownClassWarning of classes that training did not know."""
     y = target_of(y)
     if not hasattr(estimator, "predict_proba"):
         return _report_numbers(y.astype(float), estimator.predict(X))
@@ -76,36 +143,48 @@ def _report_classes(y: np.ndarray, P: np.ndarray, classes: np.ndarray) -> Report
         balanced = metrics.balanced_accuracy_score(y, predicted)
     scores = {
         "accuracy": float(np.mean(predicted == y)),
-        "balanced accuracy": float(balanced),
-        "log loss": float(-np.mean(np.log(np.maximum(likelihood, 1e-15)))),
+        "balanced_accuracy": float(balanced),
+        "log_loss": float(-np.mean(np.log(np.maximum(likelihood, 1e-15)))),
     }
     if len(classes) == 2 and known.all() and len(np.unique(y)) == 2:
-        scores["ROC AUC"] = float(metrics.roc_auc_score(y == classes[1], P[:, 1]))
+        scores["roc_auc"] = float(metrics.roc_auc_score(y == classes[1], P[:, 1]))
     per_class = [
         {"class": label, "precision": float(p), "recall": float(r), "f1": float(f), "rows": int(n)}
         for label, p, r, f, n in zip(classes.tolist(), precision, recall, f1, rows, strict=True)
     ]
+    per_class += _unknown_classes(y[~known])
     most = max(row["rows"] for row in per_class) / len(y)
     task = "binary" if len(classes) == 2 else "multiclass"
-    return Report(task, len(y), scores, {"most frequent class": most}, per_class)
+    return Report(task, len(y), scores, {"most_frequent_class_accuracy": most}, per_class)
+
+
+def _unknown_classes(y: np.ndarray) -> list[dict[str, Any]]:
+    """Rows of the report for classes that training did not know, with a warning."""
+    found = Counter(y.tolist())
+    if found:
+        n, many = len(y), len(found) > 1
+        have = f"{n:,} rows have" if n > 1 else "1 row has"
+        classes = "classes" if many else "a class"
+        warn(UnknownClassWarning(f"{have} {classes} that training did not know: {listed(list(found))}"))
+    return [{"class": label, "precision": 0.0, "recall": 0.0, "f1": 0.0, "rows": rows} for label, rows in found.items()]
 
 
 def _report_labels(T: np.ndarray, P: np.ndarray) -> Report:
     predicted = (P > 0.5).astype(int)
     scores = {
-        "all labels right": float(np.mean((predicted == T).all(axis=1))),
-        "labels right": float(np.mean(predicted == T)),
-        "micro F1": float(metrics.f1_score(T, predicted, average="micro", zero_division=0.0)),
+        "all_labels_right": float(np.mean((predicted == T).all(axis=1))),
+        "labels_right": float(np.mean(predicted == T)),
+        "micro_f1": float(metrics.f1_score(T, predicted, average="micro", zero_division=0.0)),
     }
-    return Report("multilabel", len(T), scores, {"most frequent answer": float(max(T.mean(), 1 - T.mean()))})
+    return Report("multilabel", len(T), scores, {"most_frequent_answer_accuracy": float(max(T.mean(), 1 - T.mean()))})
 
 
 def _report_numbers(y: np.ndarray, predicted: np.ndarray) -> Report:
     error = predicted.reshape(y.shape) - y
     scores = {
-        "R²": float(metrics.r2_score(y, predicted)) if len(y) > 1 else float("nan"),
-        "RMSE": float(np.sqrt(np.mean(error**2))),
-        "mean |error|": float(np.mean(np.abs(error))),
-        "median |error|": float(np.median(np.abs(error))),
+        "r2": float(metrics.r2_score(y, predicted)) if len(y) > 1 else float("nan"),
+        "rmse": float(np.sqrt(np.mean(error**2))),
+        "mean_absolute_error": float(np.mean(np.abs(error))),
+        "median_absolute_error": float(np.median(np.abs(error))),
     }
-    return Report("regression", len(y), scores, {"standard deviation": float(y.std())})
+    return Report("regression", len(y), scores, {"baseline_rmse": float(y.std())})

@@ -7,11 +7,29 @@
 `train` is `prepare` (read the table, decide the task, split) and then `fit` (train, measure, save).
 """
 
-from glassnet.workflow.describing import describe_model
-from glassnet.workflow.fitting import TrainingResult, check_options, fit, stem_of, train
-from glassnet.workflow.preparing import Prepared, prepare
-from glassnet.workflow.task import infer_task
-from glassnet.workflow.using import evaluate, predict
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+# Imported on first use: `glassnet info` needs no estimator, and so not scikit-learn.
+_HOME = {
+    "Prepared": "preparing",
+    "TrainingResult": "fitting",
+    "check_options": "fitting",
+    "describe_model": "describing",
+    "evaluate": "using",
+    "fit": "fitting",
+    "infer_task": "task",
+    "pictures_of": "places",
+    "predict": "using",
+    "prepare": "preparing",
+    "require_other_file": "places",
+    "require_places": "places",
+    "stem_of": "places",
+    "train": "fitting",
+    "validation_rows": "fitting",
+}
 
 __all__ = [
     "Prepared",
@@ -21,8 +39,30 @@ __all__ = [
     "evaluate",
     "fit",
     "infer_task",
+    "pictures_of",
     "predict",
     "prepare",
+    "require_other_file",
+    "require_places",
     "stem_of",
     "train",
+    "validation_rows",
 ]
+
+if TYPE_CHECKING:
+    from glassnet.workflow.describing import describe_model
+    from glassnet.workflow.fitting import TrainingResult, check_options, fit, train, validation_rows
+    from glassnet.workflow.places import pictures_of, require_other_file, require_places, stem_of
+    from glassnet.workflow.preparing import Prepared, prepare
+    from glassnet.workflow.task import infer_task
+    from glassnet.workflow.using import evaluate, predict
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'glassnet.workflow' has no attribute {name!r}")
+    return getattr(importlib.import_module(f"glassnet.workflow.{_HOME[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

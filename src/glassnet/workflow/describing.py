@@ -3,48 +3,72 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import os
 from pathlib import Path
 from typing import Any
 
-from glassnet.estimators import load
+from glassnet.errors import GlassNetError, ModelFileError
 from glassnet.files.model_format import read_header
+from glassnet.tables.encoder import TableEncoder
 
 __all__ = ["describe_model"]
 
+# Settings at these values say nothing: what they would switch on is off, or the choice is shown elsewhere.
+SILENT = {
+    "clip_norm": None,
+    "dropout": 0.0,
+    "initializer": "auto",
+    "l1": 0.0,
+    "l2": 0.0,
+    "label_smoothing": 0.0,
+    "normalisation": "none",
+    "quantiles": None,
+    "target_scaling": "auto",
+    "time_limit": None,
+    "validation_every": 1,
+    "warm_start": False,
+}
+
 
 def describe_model(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What a model file holds, as plain data: file, training, settings, columns, layers. Raises ModelFileError."""
+    """What a model file holds, as plain data: file, training, settings, columns, layers.
+
+    Only the header is read, so no estimator is made. Raises ModelFileError.
+    """
     header = read_header(path)
-    model = load(Path(path))
     data = Path(path).read_bytes()
-    history = model.history_
-    defaults = {
-        name: parameter.default for name, parameter in inspect.signature(type(model).__init__).parameters.items()
-    }
-    classes = getattr(model, "classes_", None)
+    try:
+        return {
+            "file": str(path),
+            "bytes": len(data),
+            "sha256": hashlib.sha256(data).hexdigest(),
+            **_described(header),
+        }
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, GlassNetError) as error:
+        raise ModelFileError(
+            f"is damaged: {type(error).__name__}: {error}", file=path, remedy="Save the model again."
+        ) from error
+
+
+def _described(header: dict[str, Any]) -> dict[str, Any]:
+    history, best_epoch = header["history"], header["best_epoch"]
+    layers = header["network"]["layers"]
     return {
-        "file": str(path),
-        "bytes": len(data),
-        "sha256": hashlib.sha256(data).hexdigest(),
         "written_by": f"glassnet {header['written_by']}",
-        "estimator": type(model).__name__,
-        "target": getattr(model, "target_name_", None),
-        "classes": None if classes is None else classes.tolist(),
-        "columns": model.columns_,
-        "layers": model.network_.describe()["layers"],
-        "parameters": int(model.network_.params.size),
+        "estimator": header["estimator"],
+        "target": header.get("target"),
+        "classes": header["targets"].get("classes"),
+        "columns": TableEncoder.from_data(header["encoder"]).columns,
+        "layers": layers,
+        "parameters": sum(layer["n_parameters"] for layer in layers),
         "training": {
             "epochs": len(history),
-            "best_epoch": model.best_epoch_,
-            "stop_reason": model.stop_reason_,
+            "best_epoch": best_epoch,
+            "stop_reason": header["stop_reason"],
             "last": history[-1] if history else {},
-            "best": next((row for row in history if row["epoch"] == model.best_epoch_), {}),
+            "best": next((row for row in history if row["epoch"] == best_epoch), {}),
         },
-        "settings": {name: value for name, value in header["settings"].items() if value != _plain(defaults.get(name))},
+        "settings": {
+            name: value for name, value in header["settings"].items() if name not in SILENT or value != SILENT[name]
+        },
     }
-
-
-def _plain(value: Any) -> Any:
-    return list(value) if isinstance(value, tuple) else value  # as JSON has it

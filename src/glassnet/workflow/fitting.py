@@ -11,13 +11,20 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.errors import OptionError, nearest
+from glassnet.errors import OptionError, nearest, require_choice
 from glassnet.estimators import GlassNetClassifier, GlassNetRegressor
 from glassnet.estimators.report import Report
+from glassnet.estimators.settings import build_layers, build_optimiser, build_options, resolve_settings
+from glassnet.maths.random import seed_of
+from glassnet.tables.encoder import SCALINGS
+from glassnet.training.validation import split_rows
+from glassnet.workflow.places import pictures_of, require_places
 from glassnet.workflow.preparing import Prepared, prepare
 from glassnet.workflow.source import naming
 
-__all__ = ["TrainingResult", "check_options", "fit", "stem_of", "train"]
+__all__ = ["TrainingResult", "check_options", "fit", "train", "validation_rows"]
+
+NOMINAL_ROWS = 1000  # to check options with, before the rows are known
 
 PathLike = str | os.PathLike[str]
 
@@ -28,7 +35,8 @@ class TrainingResult:
 
     model : the fitted estimator.   report : its scores on the held-out rows, None when none were held out.
     task : "binary", "multiclass" or "regression", `task_reason` why.   target : name of the target.
-    n_train, n_test : rows trained on and held out.   seconds : of training.
+    n_train, n_validation, n_test : rows trained on, validated on (for early stopping) and held out for the report.
+    seconds : of training.
     model_file, pictures : what was written.
     """
 
@@ -40,6 +48,7 @@ class TrainingResult:
     n_train: int
     n_test: int
     seconds: float
+    n_validation: int = 0
     model_file: Path | None = None
     pictures: tuple[Path, ...] = ()
 
@@ -54,7 +63,7 @@ class TrainingResult:
             "task": self.task,
             "task_reason": self.task_reason,
             "target": self.target,
-            "rows": {"training": self.n_train, "held_out": self.n_test},
+            "rows": {"training": self.n_train, "validation": self.n_validation, "held_out": self.n_test},
             "epochs": len(self.model.history_),
             "best_epoch": self.model.best_epoch_,
             "stop_reason": self.model.stop_reason_,
@@ -67,10 +76,11 @@ class TrainingResult:
     def __str__(self) -> str:
         """Task, training, held-out scores and files, a line or a table each."""
         epochs = len(self.model.history_)
+        validated = f" and validated on {self.n_validation:,}" if self.n_validation else ""
         lines = [
             self.task_reason,
-            f"trained on {self.n_train} rows in {self.seconds:.1f} s: {epochs} epochs ({self.model.stop_reason_}), "
-            f"weights of epoch {self.model.best_epoch_}",
+            f"trained on {self.n_train:,} rows{validated} in {self.seconds:.1f} s: {epochs} epochs "
+            f"({self.model.stop_reason_}), weights of epoch {self.model.best_epoch_}",
             "no rows were held out" if self.report is None else f"held out: {self.report}",
         ]
         return "\n".join(lines + [f"wrote {path}" for path in self.files])
@@ -98,24 +108,45 @@ def train(
     drop : names of columns to leave out.
     out : file to save the model to; one that exists is replaced.
     pictures : folder for pictures of the loss, the network and the held-out predictions; True names it after the
-        source, "cars-pictures".
+        model file, or else after the source: "cars-pictures".
     options : arguments of `GlassNetClassifier` and `GlassNetRegressor`, such as max_epochs=50, verbose=True.
 
     Raises DataError, ColumnError, OptionError or TrainingDiverged, see `glassnet.errors`; nothing is written then.
     """
-    check_options(options)
+    check_options({**options, "random_state": random_state}, task)
+    require_places(source, out, None if isinstance(pictures, bool) else pictures)
     prepared = prepare(source, target, task=task, test_fraction=test_fraction, random_state=random_state, drop=drop)
     return fit(prepared, out=out, pictures=pictures, random_state=random_state, **options)
 
 
-def check_options(options: dict[str, Any]) -> None:
-    """Raise OptionError for a name that is no argument of the estimators."""
+def check_options(options: dict[str, Any], task: str = "auto") -> None:
+    """Raise OptionError for a name that is no argument of the estimators, or a value that it cannot have."""
     names = GlassNetClassifier._get_param_names()
     for option in options:
         if option not in names:
             guess = nearest(option, names)
             remedy = f"Did you mean {guess!r}?" if guess else f"There are {', '.join(names)}."
             raise OptionError("is no option of training", argument=option, remedy=remedy)
+    kind = GlassNetRegressor if task == "regression" else GlassNetClassifier
+    settings = resolve_settings(kind(**options).get_params(deep=False), NOMINAL_ROWS)
+    require_choice("input_scaling", settings["input_scaling"], SCALINGS)
+    if isinstance(settings["random_state"], int):
+        seed_of(settings["random_state"])
+    build_layers(settings, 1)
+    build_optimiser(settings)
+    build_options(settings, 0, {}, settings["callbacks"])
+
+
+def validation_rows(prepared: Prepared, options: dict[str, Any]) -> int:
+    """How many of the training rows `fit` will hold out to validate on, 0 where training does not stop early."""
+    n_rows = len(prepared.training)
+    kind = GlassNetRegressor if prepared.task == "regression" else GlassNetClassifier
+    settings = resolve_settings(kind(**options).get_params(deep=False), n_rows)
+    if not settings["early_stopping"]:
+        return 0
+    y = prepared.y[prepared.training]
+    classes = None if prepared.task == "regression" else np.unique(y, return_inverse=True)[1]
+    return len(split_rows(n_rows, settings["validation_fraction"], 0, classes)[1])
 
 
 def fit(
@@ -127,10 +158,11 @@ def fit(
     **options: Any,
 ) -> TrainingResult:
     """Train on a prepared table, measure, save; see `train` for the arguments and what is raised."""
-    folder = f"{stem_of(prepared.name)}-pictures" if pictures is True else pictures or None
-    _require_places(out, folder)
+    folder = pictures_of(out, prepared.name) if pictures is True else pictures or None
+    require_places(prepared.name, out, folder)
     kind = GlassNetRegressor if prepared.task == "regression" else GlassNetClassifier
     model = kind(random_state=random_state, **options)
+    n_validation = validation_rows(prepared, options)
     started = time.perf_counter()
     with naming(prepared.name):
         model.fit(*prepared.rows(prepared.training))
@@ -145,31 +177,13 @@ def fit(
         prepared.task,
         prepared.task_reason,
         prepared.target,
-        len(prepared.training),
+        len(prepared.training) - n_validation,
         len(prepared.test),
         seconds,
+        n_validation,
         None if out is None else Path(out),
         () if folder is None else _draw(model, prepared, Path(folder)),
     )
-
-
-def stem_of(name: str) -> str:
-    """The name that files made from a table begin with: "cars" for "data/cars.csv.gz", "model" without a file."""
-    path = Path(name)
-    path = path.with_suffix("") if path.suffix.lower() == ".gz" else path
-    return path.stem if path.suffix else "model"
-
-
-def _require_places(out: PathLike | None, folder: Any) -> None:
-    """Outputs that could not be written are better found before training than after."""
-    if out is not None:
-        path = Path(out)
-        if path.is_dir():
-            raise OptionError("is a folder, not a file", argument="out", value=str(out))
-        if not path.parent.is_dir():
-            raise OptionError("is in a folder that does not exist", argument="out", value=str(out))
-    if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
-        raise OptionError("is a file, not a folder", argument="pictures", value=str(folder))
 
 
 def _draw(model: Any, prepared: Prepared, folder: Path) -> tuple[Path, ...]:

@@ -15,6 +15,7 @@ from glassnet.tables.frames import Table, split_target, table_of
 from glassnet.tables.kinds import missing_mask
 from glassnet.training.validation import split_rows
 from glassnet.workflow.source import frame_of, naming, require_columns, require_known
+from glassnet.workflow.suspects import warn_of_broken, without_index
 from glassnet.workflow.task import TASKS, infer_task
 
 __all__ = ["Prepared", "prepare"]
@@ -64,18 +65,23 @@ def prepare(
     random_state: Any = 0,
     drop: Sequence[str] = (),
 ) -> Prepared:
-    """Read a table, decide the task and split the rows; see `train` for the arguments and what is raised."""
+    """Read a table, decide the task and split the rows; see `train` for the arguments and what is raised.
+
+    Warns of columns of numbers that a few broken cells make categories of (BrokenNumbersWarning), and of a first column
+    without a name that numbers the rows, which is left out (RowNumbersWarning).
+    """
     require_choice("task", task, TASKS)
     if isinstance(test_fraction, bool) or not 0 <= test_fraction < 1:
         raise OptionError("must be at least 0 and below 1", argument="test_fraction", value=test_fraction)
     name, frame = frame_of(source)
     with naming(name):
         require_columns(name, frame, [target, *drop])
-        frame = frame.drop(*drop)
+        frame = without_index(frame.drop(*drop), target)
         categorical = isinstance(frame[target].dtype, nw.Categorical | nw.Enum)
         features, y = split_target(frame.to_native(), target)
         table = table_of(features)
         _require_usable(name, table)
+        warn_of_broken(table)
         require_known(name, target, y)
         if categorical:
             y = y.astype(object)

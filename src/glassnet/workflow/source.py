@@ -15,7 +15,7 @@ from glassnet.tables.frames import listed
 from glassnet.tables.kinds import missing_mask
 from glassnet.tables.reading import STANDARD_INPUT, read_table
 
-__all__ = ["IN_MEMORY", "frame_of", "naming", "require_columns", "require_known"]
+__all__ = ["IN_MEMORY", "TO_COMPARE", "frame_of", "naming", "require_columns", "require_known"]
 
 IN_MEMORY = "the table"
 
@@ -55,8 +55,12 @@ def require_columns(name: str, frame: nw.DataFrame[Any], wanted: list[str]) -> N
         raise ColumnError("is the target and cannot be dropped", file=name, column=wanted[0])
 
 
-def require_known(name: str, target: str, y: np.ndarray) -> None:
-    """Every row needs a target, and a finite one."""
+TO_TRAIN = "Fill them in or remove those rows: a row without a target can teach nothing."
+TO_COMPARE = "Fill them in or remove those rows: without a true value there is nothing to compare with."
+
+
+def require_known(name: str, target: str, y: np.ndarray, remedy: str = TO_TRAIN) -> None:
+    """Every row needs a target, and a finite one; `remedy` says why."""
     if y.dtype.kind in "biuU":
         return
     missing = missing_mask(y)
@@ -67,7 +71,7 @@ def require_known(name: str, target: str, y: np.ndarray) -> None:
             file=name,
             row=int(np.argmax(missing)) + 1,
             column=target,
-            remedy="Fill them in or remove those rows: a row without a target can teach nothing.",
+            remedy=remedy,
         )
     if y.dtype.kind == "f" and np.isinf(y).any():
         row = int(np.argmax(np.isinf(y)))

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
 
 from glassnet.errors import DataError
+from glassnet.workflow.suspects import is_number
 
 __all__ = ["TASKS", "infer_task"]
 
 TASKS = ("auto", "classification", "regression")
 FEW_NUMBERS = 20  # most different whole numbers that are taken for classes
+SIGNS = r"[$€£%,\s]"  # that people put around and into numbers
+MOSTLY = 0.8  # share of amounts from which on a column of text is meant as numbers
 ROWS_A_NUMBER = 20  # and each must occur in this many rows on average
 
 
@@ -25,8 +29,8 @@ def infer_task(y: np.ndarray, target: str, task: str = "auto") -> tuple[str, str
             each in 20 rows or more on average    -> classes
         other numbers                             -> regression
 
-    Raises DataError for a target that the task cannot be: one class only, text for a regression, broken numbers or
-    nearly as many classes as rows for a classification, dates.
+    Raises DataError for a target that the task cannot be: one class only, text for a regression, numbers of which some
+    are text, numbers with decimals or nearly as many classes as rows for a classification, dates.
     """
     values = set(y.tolist())
     if y.dtype.kind in "Mm":
@@ -39,6 +43,8 @@ def infer_task(y: np.ndarray, target: str, task: str = "auto") -> tuple[str, str
             value=next(iter(values), None),
             remedy="There is nothing to tell apart: the target must differ between rows.",
         )
+    if task != "classification":
+        _require_sound_numbers(y, target, len(values), task)
     what, is_classes = _nature(y, target, values)
     if task == "regression" or (task == "auto" and not is_classes):
         if y.dtype.kind not in "iufb":
@@ -65,6 +71,27 @@ def _nature(y: np.ndarray, target: str, values: set[Any]) -> tuple[str, bool]:
         return f"{target} holds numbers", False
     few = n == 2 or (n <= FEW_NUMBERS and n * ROWS_A_NUMBER <= len(y))
     return f"{target} holds {n:,} different whole numbers", few
+
+
+def _require_sound_numbers(y: np.ndarray, target: str, n_values: int, task: str) -> None:
+    """Texts most of which are amounts, "12.50" or "$1,250", are meant as numbers: name the first that is none."""
+    if y.dtype.kind not in "OU" or (n_values <= FEW_NUMBERS and task == "auto"):
+        return
+    texts = y.tolist()
+    amounts = sum(isinstance(text, str) and is_number(re.sub(SIGNS, "", text)) for text in texts)
+    if amounts < MOSTLY * len(texts):
+        return
+    others = [(row, text) for row, text in enumerate(texts) if not is_number(text)]
+    if not others:
+        return
+    n_numbers, (row, value) = len(texts) - len(others), others[0]
+    raise DataError(
+        "holds text" + (f", though {n_numbers:,} of {len(texts):,} values are numbers" if n_numbers else ""),
+        row=row + 1,
+        column=target,
+        value=value,
+        remedy="Write numbers as 16884.92; or use task classification, if these are classes.",
+    )
 
 
 def _require_classes(y: np.ndarray, target: str, values: set[Any]) -> None:

@@ -12,8 +12,9 @@ import numpy as np
 from glassnet.errors import ColumnError, DataError, OptionError
 from glassnet.estimators import load
 from glassnet.estimators.report import Report
+from glassnet.tables.delimited import MISSING_AMONG_NUMBERS
 from glassnet.tables.frames import Table, listed, table_of, target_of
-from glassnet.workflow.source import frame_of, naming, require_columns, require_known
+from glassnet.workflow.source import TO_COMPARE, frame_of, naming, require_columns, require_known
 
 __all__ = ["evaluate", "predict"]
 
@@ -22,24 +23,43 @@ def _model_of(model: Any) -> Any:
     return load(Path(model)) if isinstance(model, str | os.PathLike) else model
 
 
-def predict(model: Any, source: Any, *, probabilities: bool = True, keep: bool = False) -> Any:
+def predict(model: Any, source: Any, *, probabilities: bool = True, keep: bool = False, short: bool = False) -> Any:
     """Predictions for the rows of a table, as a data frame (polars for a file, else of the source's library).
 
     model : a fitted estimator or the path of a model file.   source : as in `train`.
-    Columns: "prediction" ("prediction 0", … for several targets), then for classes "probability CLASS" each, unless
-    `probabilities` is False. With `keep` the columns of the source come first.
+    Columns: "prediction" ("prediction_0", … for several targets), then for classes "probability_CLASS" each, unless
+    `probabilities` is False. With `keep` the columns of the source come first. With `short` the predictions of a
+    float32 network, which has no more, are cut to seven significant digits: for text files.
 
     Raises ModelFileError, DataError, or ColumnError for columns other than in training.
     """
     model = _model_of(model)
     name, frame = frame_of(source)
     with naming(name):
-        columns = _predicted(model, table_of(frame.to_native()), probabilities)
+        columns = _predicted(model, table_of(_words_blanked(model, frame).to_native()), probabilities)
+        if short and model.network_.dtype == np.float32:
+            columns = {column: _seven_digits(values) for column, values in columns.items()}
         taken = [column for column in columns if keep and column in frame.columns]
         if taken:
             raise ColumnError("is in the table already", column=taken[0], remedy="Rename it, or do without keep.")
     kept = {column: frame[column] for column in frame.columns} if keep else {}
     return nw.from_dict(kept | columns, backend=frame.implementation).to_native()
+
+
+def _words_blanked(model: Any, frame: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
+    """Empty the columns that hold nothing but "-", "." or None where numbers or dates were in training.
+
+    With a number among them `read_table` had known these words for missing values; a short file may have none.
+    """
+    kinds = {column["name"]: column["kind"] for column in model.columns_}
+    empty = [
+        column
+        for column in frame.columns
+        if kinds.get(column, "category") != "category"
+        and frame[column].dtype == nw.String
+        and frame[column].drop_nulls().str.strip_chars().str.to_lowercase().is_in(MISSING_AMONG_NUMBERS).all()
+    ]
+    return frame.with_columns(nw.lit(None, nw.String).alias(column) for column in empty)
 
 
 def _predicted(model: Any, table: Table, probabilities: bool) -> dict[str, Any]:
@@ -52,14 +72,20 @@ def _predicted(model: Any, table: Table, probabilities: bool) -> dict[str, Any]:
     else:
         columns = _columns("prediction", model.classes_[P.argmax(axis=1)])
     if probabilities:
-        columns |= {f"probability {label}": P[:, k] for k, label in enumerate(model.classes_.tolist())}
+        columns |= {f"probability_{label}": P[:, k] for k, label in enumerate(model.classes_.tolist())}
     return columns
 
 
 def _columns(name: str, values: np.ndarray) -> dict[str, Any]:
     if values.ndim == 2:
-        return {f"{name} {k}": values[:, k] for k in range(values.shape[1])}
+        return {f"{name}_{k}": values[:, k] for k in range(values.shape[1])}
     return {name: values.tolist() if values.dtype == object else values}
+
+
+def _seven_digits(values: Any) -> Any:
+    if getattr(values, "dtype", None) is None or values.dtype.kind != "f":
+        return values
+    return np.array([float(f"{value:.7g}") for value in values.tolist()])
 
 
 def evaluate(model: Any, source: Any, target: str | None = None) -> Report:
@@ -67,19 +93,32 @@ def evaluate(model: Any, source: Any, target: str | None = None) -> Report:
 
     model, source : as in `predict`.   target : name of the target's column; by default the one of training.
     Raises what `predict` raises, DataError for missing targets or targets of another kind than in training, and
-    OptionError when neither call nor model names the target.
+    OptionError when neither call nor model names the target, or the target named is a feature of the model.
     """
     model = _model_of(model)
     target = target or getattr(model, "target_name_", None)
     if target is None:
         raise OptionError("must be named, since the model does not know it", argument="target")
+    _require_no_feature(model, target)
     name, frame = frame_of(source)
     with naming(name):
         require_columns(name, frame, [target])
         y = target_of(frame[target].to_native())
-        require_known(name, target, y)
+        require_known(name, target, y, TO_COMPARE)
         _require_like_training(model, target, y)
-        return model.report(table_of(frame.drop(target).to_native()), y)
+        return model.report(table_of(_words_blanked(model, frame.drop(target)).to_native()), y)
+
+
+def _require_no_feature(model: Any, target: str) -> None:
+    """Taking a feature out of the table for the truth would leave the model without it."""
+    if target in getattr(model, "feature_names_in_", ()):
+        predicted = getattr(model, "target_name_", None)
+        what = "another column" if predicted is None else repr(predicted)
+        raise OptionError(
+            f"must hold the true values: the model predicts {what}, from {target!r} among others",
+            argument="target",
+            value=target,
+        )
 
 
 def _require_like_training(model: Any, target: str, y: np.ndarray) -> None:

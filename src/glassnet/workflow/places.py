@@ -1,0 +1,67 @@
+"""Where outputs go: what could not be written, or would replace an input, is better found before any work."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from glassnet.errors import OptionError
+from glassnet.tables.reading import FORMATS
+
+__all__ = ["pictures_of", "require_other_file", "require_places", "stem_of"]
+
+PathLike = str | os.PathLike[str]
+
+
+def stem_of(name: str) -> str:
+    """The name that files made from a table begin with: "cars" for "data/cars.csv.gz", "model" without a file."""
+    path = Path(name)
+    path = path.with_suffix("") if path.suffix.lower() == ".gz" else path
+    return path.stem if path.suffix else "model"
+
+
+def pictures_of(out: PathLike | None, source: Any) -> str:
+    """The folder for pictures, named after the model file where there is one, else after the table."""
+    if out is None:
+        return f"{stem_of(str(source))}-pictures"
+    return str(Path(out).parent / f"{stem_of(str(out))}-pictures")
+
+
+def require_places(source: Any, out: PathLike | None, folder: PathLike | None) -> None:
+    """Raise OptionError unless a model can be written to `out`, and pictures into `folder`, without harm.
+
+    source : what is trained on; where it is a path, `out` must be another file.
+    """
+    if out is not None:
+        path = Path(out)
+        if path.is_dir():
+            raise OptionError("is a folder, not a file", argument="out", value=str(out))
+        if not path.parent.is_dir():
+            raise OptionError("is in a folder that does not exist", argument="out", value=str(out))
+        require_other_file(out, source, "the table to train on")
+        _require_no_table(path)
+    if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
+        raise OptionError("is a file, not a folder", argument="pictures", value=str(folder))
+
+
+def require_other_file(out: PathLike, source: Any, what: str) -> None:
+    """Raise OptionError where `out` is the file `source`, however its path is written."""
+    if not isinstance(source, str | os.PathLike) or source == "-":
+        return
+    if Path(out).resolve() == Path(source).resolve():
+        raise OptionError(
+            f"is {what}, which would be lost", argument="out", value=str(out), remedy="Name another file."
+        )
+
+
+def _require_no_table(path: Path) -> None:
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    suffix = "".join(suffixes[-2:] if suffixes[-1:] == [".gz"] else suffixes[-1:])
+    if suffix.removesuffix(".gz") in FORMATS:
+        raise OptionError(
+            f"ends like a table ({suffix}), and a model is to be written",
+            argument="out",
+            value=str(path),
+            remedy="Name a file such as model.glassnet.",
+        )
