@@ -102,7 +102,7 @@ def test_train_reports_and_writes_a_model_and_pictures(run, penguins, tmp_path):
     assert float(accuracy.split()[1]) >= 0.95
     assert accuracy.endswith("always the most frequent class: 0.4419")  # 38 of 86
     assert lines[-1] == "next: glassnet predict penguins.glassnet new.csv"
-    assert "epoch 30/30" in ended.err
+    assert "/30  loss " in ended.err
     assert glassnet.load(tmp_path / "penguins.glassnet").target_name_ == "species"
     pictures = sorted(path.name for path in (tmp_path / "penguins-pictures").iterdir())
     assert pictures == ["confusion.png", "loss.png", "network.png"]

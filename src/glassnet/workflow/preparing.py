@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 
 from glassnet.errors import DataError, OptionError, require_choice
-from glassnet.maths.random import seed_of
+from glassnet.maths.random import Purpose, seed_of
 from glassnet.tables.frames import Table, split_target, table_of
 from glassnet.tables.kinds import missing_mask
 from glassnet.training.validation import split_rows
@@ -89,7 +89,7 @@ def prepare(
     classes = None if task == "regression" else np.unique(y, return_inverse=True)[1]
     training, test = np.arange(len(y)), np.arange(0)
     if test_fraction:
-        training, test = split_rows(len(y), test_fraction, seed_of(random_state), classes)
+        training, test = split_rows(len(y), test_fraction, seed_of(random_state), classes, Purpose.TEST)
     return Prepared(name, table, y, target, task, reason, training, test)
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from glassnet.cli.demos.stage import Stage, percent
 from glassnet.datasets import Dataset, three_clouds
 from glassnet.maths.layers import Dense
+from glassnet.maths.random import Purpose
 from glassnet.network import Network
 from glassnet.training.validation import split_rows
 
@@ -152,7 +153,7 @@ def use_defaults(stage: Stage, data: Dataset) -> tuple[float, float]:
     """What the article's closing words ask for: a test set, mini-batches, Adam, early stopping."""
     from glassnet.estimators import GlassNetClassifier
 
-    training, test = (data.take(rows) for rows in split_rows(data.n_rows, 0.25, stage.seed, data.labels))
+    training, test = (data.take(rows) for rows in split_rows(data.n_rows, 0.25, stage.seed, data.labels, Purpose.TEST))
     model = stage.fit(GlassNetClassifier(), training.X, training.y)
     on_training, on_test = (float(model.score(part.X, part.y)) for part in (training, test))
     settings = model.settings_

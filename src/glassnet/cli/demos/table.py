@@ -8,6 +8,7 @@ import numpy as np
 
 from glassnet.cli.demos.stage import Stage, percent
 from glassnet.datasets import REAL, Dataset, load_dataset
+from glassnet.maths.random import Purpose
 from glassnet.training.validation import split_rows
 
 __all__ = ["run"]
@@ -70,7 +71,7 @@ def run(stage: Stage) -> dict[str, Any]:
     data = load_dataset(stage.name, stage.seed)
     story = STORIES[stage.name]
     stage.head(stage.name)
-    training, test = (data.take(rows) for rows in split_rows(data.n_rows, 0.25, stage.seed, data.labels))
+    training, test = (data.take(rows) for rows in split_rows(data.n_rows, 0.25, stage.seed, data.labels, Purpose.TEST))
     model = stage.fit(estimator_for(data), training.X, training.y)
     # L-BFGS goes to the bottom, where this simple model deserves to be measured.
     linear = stage.fit(estimator_for(data, hidden_layer_sizes=(), optimizer="lbfgs"), training.X, training.y)
