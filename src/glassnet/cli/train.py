@@ -90,9 +90,10 @@ def train(
 ) -> None:
     """Train a network on a table, report on held-out rows, save the model and pictures.
 
-    Columns are taken as they are: numbers, texts, dates, missing cells. Missing in CSV are empty cells and NA, N/A,
-    #N/A, NaN, null, ? (in any case of letters); among numbers or dates also None, - and . (a point alone). Ctrl-C stops
-    early and keeps the best weights.
+    Columns are taken as they are: numbers, texts, dates, missing cells.
+    Missing in CSV are empty cells and NA, N/A, #N/A, NaN, null, ? (in any
+    case of letters); among numbers or dates also None, - and . alone.
+    Ctrl-C stops early and keeps the best weights.
     """
     from glassnet.workflow import check_options, fit, pictures_of, prepare, require_places, stem_of
 
