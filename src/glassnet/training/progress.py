@@ -79,7 +79,7 @@ class Bar(Progress):
         """Move the bar."""
         text = f"loss {row['loss']:.4g}"
         if "validation_loss" in row:
-            text += f"  validation {row['validation_loss']:.4g}"
+            text += f"  validation loss {row['validation_loss']:.4g}"
         self._bar.update(self._task, completed=row["epoch"], text=text)
 
     def finish(self, message: str) -> None:
