@@ -8,7 +8,7 @@ steps done.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from glassnet.maths.penalties import clip_by_norm, decay, penalty, penalty_backw
 from glassnet.maths.random import Purpose, Stream
 from glassnet.network import Network
 
-__all__ = ["RATES", "ReferenceBackend", "Rows", "State"]
+__all__ = ["RATES", "ReferenceBackend", "Rows", "State", "reference_outputs"]
 
 State = dict[str, np.ndarray]
 
@@ -168,11 +168,15 @@ class ReferenceBackend:
 
     def _scores(self, params: np.ndarray, X: np.ndarray) -> np.ndarray:
         self.network.bind(params)
-        chunks = [self.network.forward(X[first : first + CHUNK])[0] for first in range(0, len(X), CHUNK)]
-        return np.concatenate(chunks) if chunks else np.empty((0, self.network.n_outputs), self.network.dtype)
+        return scores_of(self.network, X)
 
 
-def reference_outputs(network: Network, X: np.ndarray) -> Any:
-    """The outputs of a trained network in chunks of rows: memory does not grow with the table."""
-    chunks = [network.predict(X[first : first + CHUNK]) for first in range(0, len(X), CHUNK)]
+def scores_of(network: Network, X: np.ndarray) -> np.ndarray:
+    """The raw scores Z (n, K) of a network, some rows at a time: memory does not grow with the table."""
+    chunks = [network.forward(X[first : first + CHUNK])[0] for first in range(0, len(X), CHUNK)]
     return np.concatenate(chunks) if chunks else np.empty((0, network.n_outputs), network.dtype)
+
+
+def reference_outputs(network: Network, X: np.ndarray) -> np.ndarray:
+    """The outputs Y (n, K) of a trained network; see `scores_of`."""
+    return network.loss.output(scores_of(network, X))
