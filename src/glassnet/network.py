@@ -18,7 +18,7 @@ from glassnet.maths.losses import Loss, loss_named
 from glassnet.maths.random import Purpose, Stream, seed_of
 from glassnet.maths.slopes import numeric_gradient
 
-__all__ = ["GradientCheck", "Network", "ParameterBlock", "network_from"]
+__all__ = ["GradientCheck", "Network", "ParameterBlock", "checked_weights", "network_from"]
 
 
 class ParameterBlock(NamedTuple):
@@ -347,27 +347,11 @@ class Network:
             raise DataError(f"must have as many rows as X, {len(X)}", argument="y", value=len(T))
         if sample_weight is None:
             return X, T, None
-        weights = self._weights(sample_weight, len(X))
+        weights = checked_weights(sample_weight, len(X), self.dtype)
         if weights.all():
             return X, T, weights
         present = weights > 0  # left out, not multiplied by 0: a row that is absent cannot bring in an infinity
         return X[present], T[present], weights[present]
-
-    def _weights(self, sample_weight: Any, n_rows: int) -> np.ndarray:
-        weights = _numbers("sample_weight", sample_weight, self.dtype)
-        fits = weights.shape == (n_rows,)
-        good = np.isfinite(weights) & (weights >= 0)
-        if not fits or not good.all():
-            raise DataError(
-                f"must be {n_rows} finite numbers of at least 0, one for each row",
-                argument="sample_weight",
-                value=weights[~good][0] if fits else weights.shape,
-            )
-        with np.errstate(over="ignore"):
-            total = weights.sum()
-        if not np.isfinite(total):
-            raise DataError(f"must have a sum that {self.dtype} can hold", argument="sample_weight", value=total)
-        return weights
 
     def astype(self, dtype: Any) -> Network:
         """A copy that computes in another float type."""
@@ -447,6 +431,24 @@ def _numbers(argument: str, values: Any, dtype: np.dtype) -> np.ndarray:
         raise DataError(
             "must be numbers in rows of equal length", argument=argument, value=type(values).__name__
         ) from error
+
+
+def checked_weights(sample_weight: Any, n_rows: int, dtype: np.dtype) -> np.ndarray:
+    """Weights (n_rows,) of rows in a float type. Raises DataError unless they are finite numbers of at least 0."""
+    weights = _numbers("sample_weight", sample_weight, dtype)
+    fits = weights.shape == (n_rows,)
+    good = np.isfinite(weights) & (weights >= 0)
+    if not fits or not good.all():
+        raise DataError(
+            f"must be {n_rows} finite numbers of at least 0, one for each row",
+            argument="sample_weight",
+            value=weights[~good][0] if fits else weights.shape,
+        )
+    with np.errstate(over="ignore"):
+        total = weights.sum()
+    if not np.isfinite(total):
+        raise DataError(f"must have a sum that {dtype} can hold", argument="sample_weight", value=total)
+    return weights
 
 
 def _lay_out(layers: list[Layer], n_features: int) -> tuple[list[int], list[ParameterBlock]]:

@@ -26,25 +26,23 @@ def _hide_types(command: Any, context: Any) -> None:
             parameter.display_type_rich = lambda ctx: None
 
 
-class TeachingCommand(TyperCommand):
+class _Teaching:
+    """Help that ends in examples, which the epilog holds."""
+
+    epilog: str | None
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """The help as typer prints it, then the examples."""
+        _hide_types(self, ctx)
+        examples, self.epilog = self.epilog, None
+        super().format_help(ctx, formatter)  # type: ignore[misc]
+        self.epilog = examples
+        _print_examples(examples)
+
+
+class TeachingCommand(_Teaching, TyperCommand):
     """A command whose epilog is examples."""
 
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """The help as typer prints it, then the examples."""
-        _hide_types(self, ctx)
-        examples, self.epilog = self.epilog, None
-        super().format_help(ctx, formatter)
-        self.epilog = examples
-        _print_examples(examples)
 
-
-class TeachingGroup(TyperGroup):
+class TeachingGroup(_Teaching, TyperGroup):
     """A group of commands whose epilog is examples."""
-
-    def format_help(self, ctx: Any, formatter: Any) -> None:
-        """The help as typer prints it, then the examples."""
-        _hide_types(self, ctx)
-        examples, self.epilog = self.epilog, None
-        super().format_help(ctx, formatter)
-        self.epilog = examples
-        _print_examples(examples)

@@ -26,7 +26,7 @@ from glassnet.estimators.settings import (
 )
 from glassnet.maths.losses import Loss, loss_named
 from glassnet.maths.random import seed_of
-from glassnet.network import Network
+from glassnet.network import Network, checked_weights
 from glassnet.tables.encoder import TableEncoder
 from glassnet.tables.frames import Table, table_of, target_of
 from glassnet.training.backend import ReferenceBackend, Rows, reference_outputs
@@ -217,7 +217,7 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         self, network: Network, outcome: Outcome, encoder: TableEncoder, targets: Any, settings: dict[str, Any]
     ) -> None:
         """Set the fitted attributes."""
-        network.params = outcome.params.copy()
+        network.params = outcome.params
         self.network_ = network.astype(settings["dtype"])
         self.encoder_ = encoder
         self._targets = targets
@@ -350,13 +350,7 @@ def checked_rows(X: Any, y: Any, sample_weight: Any, name: str) -> tuple[Table, 
         raise DataError(f"must have as many rows as X, {table.n_rows}", argument="y", value=len(y))
     if sample_weight is None:
         return table, y, None
-    weights = np.asarray(target_of(sample_weight), dtype=float)
-    if weights.shape != (len(y),) or not np.all(np.isfinite(weights) & (weights >= 0)):
-        raise DataError(
-            f"must be {len(y)} finite numbers of at least 0, one for each row",
-            argument="sample_weight",
-            value=weights.shape if weights.shape != (len(y),) else weights[~(weights >= 0) | np.isinf(weights)][0],
-        )
+    weights = checked_weights(target_of(sample_weight), len(y), np.dtype(np.float64))
     if not weights.any():
         raise DataError("leaves no row: every weight is zero", argument="sample_weight", value=0)
     weights = weights / weights.mean()  # which changes no weighted mean, and lets float32 hold them

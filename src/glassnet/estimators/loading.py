@@ -5,13 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from glassnet.errors import GlassNetError, ModelFileError
 from glassnet.estimators.classifier import GlassNetClassifier
 from glassnet.estimators.regressor import GlassNetRegressor
 from glassnet.estimators.saving import ENCODER, PARAMETERS
 from glassnet.estimators.settings import option_from
 from glassnet.estimators.targets import targets_from
-from glassnet.files.model_format import read_model
+from glassnet.files.model_format import read_model, reading_content
 from glassnet.network import network_from
 from glassnet.tables.encoder import TableEncoder
 
@@ -25,7 +24,7 @@ def load(path: str | Path) -> Any:
     """
     header, arrays = read_model(path)
     kinds = {kind.__name__: kind for kind in (GlassNetClassifier, GlassNetRegressor)}
-    try:
+    with reading_content(path):
         kind = kinds[header["estimator"]]
         estimator = kind(**options_from(header["arguments"]))
         estimator.network_ = network_from(header["network"], arrays[PARAMETERS])
@@ -41,10 +40,6 @@ def load(path: str | Path) -> Any:
         if "target" in header:
             estimator.target_name_ = str(header["target"])
         estimator._set_sizes()
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, GlassNetError) as error:
-        raise ModelFileError(
-            f"is damaged: {type(error).__name__}: {error}", file=path, remedy="Save the model again."
-        ) from error
     return estimator
 
 

@@ -14,6 +14,7 @@ from glassnet.maths.layers import Activation, Dense, Dropout, Layer, LayerNorm
 from glassnet.maths.losses import Loss, loss_named
 from glassnet.maths.optimisers import OPTIMISERS, Adam, Optimiser, optimiser_named
 from glassnet.maths.schedules import Schedule, schedule_named
+from glassnet.tables.encoder import SCALINGS
 from glassnet.training.options import TrainingOptions, every
 
 __all__ = ["build_layers", "build_optimiser", "build_options", "option_from", "plain_option", "resolve_settings"]
@@ -132,6 +133,7 @@ def _check_lbfgs(settings: dict[str, Any]) -> None:
 def _check_choices(settings: dict[str, Any]) -> None:
     """Plain choices, before anything is decided from them."""
     require_choice("normalisation", settings["normalisation"], ["none", "layer"])
+    require_choice("input_scaling", settings["input_scaling"], SCALINGS)
     require_choice("target_scaling", settings["target_scaling"], ["auto", "standard", "minmax", "robust", "none"])
     for name in ("warm_start", "verbose"):
         if not isinstance(settings[name], (bool, int)):

@@ -13,7 +13,7 @@ import numpy as np
 from glassnet.errors import DataError, OneHotWarning, OptionError, warn
 from glassnet.maths.losses import Loss, Quantile, one_hot
 from glassnet.tables.families import is_missing
-from glassnet.tables.frames import target_of
+from glassnet.tables.frames import listed, target_of
 
 __all__ = ["ClassTargets", "MultilabelTargets", "NumberTargets", "class_targets"]
 
@@ -80,7 +80,7 @@ class ClassTargets:
         unknown = ~np.isin(y, self.classes)
         if unknown.any():
             raise DataError(
-                f"must hold the classes of training, {_listed(self.classes)}",
+                f"must hold the classes of training, {listed(self.classes.tolist())}",
                 argument="y",
                 row=int(np.argmax(unknown)) + 1,
                 value=y[np.argmax(unknown)].item() if y.dtype.kind != "O" else y[np.argmax(unknown)],
@@ -290,8 +290,3 @@ def _first_text(y: np.ndarray) -> Any:
         except (TypeError, ValueError):
             return value
     return y.reshape(-1).tolist()[0]
-
-
-def _listed(classes: np.ndarray) -> str:
-    names = [repr(value) for value in classes[:6].tolist()]
-    return ", ".join(names) + (", …" if len(classes) > 6 else "")

@@ -22,12 +22,12 @@ import numpy as np
 import safetensors.numpy
 from safetensors import SafetensorError
 
-from glassnet.errors import ModelFileError, nearest
+from glassnet.errors import GlassNetError, ModelFileError, nearest
 from glassnet.files.atomic import write_bytes
 from glassnet.files.foreign import looks_like
 from glassnet.files.plain import from_json, to_json
 
-__all__ = ["FORMAT_VERSION", "read_header", "read_model", "write_model"]
+__all__ = ["FORMAT_VERSION", "read_header", "read_model", "reading_content", "write_model"]
 
 FORMAT_VERSION = 1
 
@@ -173,6 +173,15 @@ def _not_a_model(path: _PathLike, start: bytes, size: int) -> ModelFileError:
         remedy = "Opening a pickle can run any code, so glassnet opens none: save the model with save()."
     seems = "" if kind is None else f": it looks like {kind}"
     return ModelFileError(f"is not a model of glassnet{seems}", file=path, remedy=remedy)
+
+
+@contextmanager
+def reading_content(path: _PathLike) -> Iterator[None]:
+    """Whatever goes wrong with the content of a header means that the file is damaged: ModelFileError."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError, GlassNetError) as error:
+        raise _damaged(path, f"{type(error).__name__}: {error}") from error
 
 
 def _damaged(path: _PathLike, how: str) -> ModelFileError:

@@ -31,7 +31,7 @@ class Best:
 
     def offer(self, loss: float, epoch: int, step: int, params: np.ndarray, tolerance: float = 0.0) -> None:
         """Keep a copy of `params` if `loss` is lower than the best by more than `tolerance`."""
-        if loss < self.loss - tolerance or (self.params is None and math.isfinite(loss)):
+        if loss < self.loss - tolerance:
             self.loss, self.epoch, self.step, self.params = loss, epoch, step, params.copy()
 
 

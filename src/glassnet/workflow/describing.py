@@ -7,8 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from glassnet.errors import GlassNetError, ModelFileError
-from glassnet.files.model_format import read_header
+from glassnet.files.model_format import read_header, reading_content
 from glassnet.tables.encoder import TableEncoder
 
 __all__ = ["describe_model"]
@@ -37,17 +36,13 @@ def describe_model(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     header = read_header(path)
     data = Path(path).read_bytes()
-    try:
+    with reading_content(path):
         return {
             "file": str(path),
             "bytes": len(data),
             "sha256": hashlib.sha256(data).hexdigest(),
             **_described(header),
         }
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, GlassNetError) as error:
-        raise ModelFileError(
-            f"is damaged: {type(error).__name__}: {error}", file=path, remedy="Save the model again."
-        ) from error
 
 
 def _described(header: dict[str, Any]) -> dict[str, Any]:

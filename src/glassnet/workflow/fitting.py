@@ -11,12 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.errors import OptionError, nearest, require_choice
+from glassnet.errors import OptionError, nearest
 from glassnet.estimators import GlassNetClassifier, GlassNetRegressor
 from glassnet.estimators.report import Report
 from glassnet.estimators.settings import build_layers, build_optimiser, build_options, resolve_settings
 from glassnet.maths.random import seed_of
-from glassnet.tables.encoder import SCALINGS
 from glassnet.training.validation import split_rows
 from glassnet.workflow.places import pictures_of, require_places
 from glassnet.workflow.preparing import Prepared, prepare
@@ -129,7 +128,6 @@ def check_options(options: dict[str, Any], task: str = "auto") -> None:
             raise OptionError("is no option of training", argument=option, remedy=remedy)
     kind = GlassNetRegressor if task == "regression" else GlassNetClassifier
     settings = resolve_settings(kind(**options).get_params(deep=False), NOMINAL_ROWS)
-    require_choice("input_scaling", settings["input_scaling"], SCALINGS)
     if isinstance(settings["random_state"], int):
         seed_of(settings["random_state"])
     build_layers(settings, 1)
@@ -199,6 +197,5 @@ def _draw(model: Any, prepared: Prepared, folder: Path) -> tuple[Path, ...]:
         else:
             pictures["confusion"] = lambda: model.plot_confusion(X, y)
     if prepared.task != "regression" and prepared.kinds == {"numbers": 2}:
-        present = np.flatnonzero(~np.isnan(X.columns[0]) & ~np.isnan(X.columns[1]))
-        pictures["regions"] = lambda: model.plot_regions(X.take(present), y[present])
+        pictures["regions"] = lambda: model.plot_regions(X, y)
     return tuple(Path(save_picture(draw(), folder / f"{name}.png")) for name, draw in pictures.items())
