@@ -230,6 +230,24 @@ def test_an_option_that_cannot_be_is_refused_by_name_rule_and_value(options, tex
     assert str(caught.value).startswith(text)
 
 
+def test_label_smoothing_is_for_classes():
+    X, _ = table()
+    with pytest.raises(OptionError, match=r"^label_smoothing is for a classifier's named losses, got 0.1$"):
+        quick(GlassNetRegressor, label_smoothing=0.1).fit(X, X["size"])
+
+
+def test_table_and_target_of_different_length_are_refused():
+    X, y = table()
+    with pytest.raises(DataError, match=r"^y must have as many rows as X, 120, got 119$"):
+        quick().fit(X, y[:-1])
+
+
+def test_weights_that_are_no_numbers_are_refused():
+    X, y = table()
+    with pytest.raises(DataError, match="^sample_weight must be numbers in rows of equal length"):
+        quick().fit(X, y, sample_weight=["heavy"] * 120)
+
+
 def test_a_misspelled_option_names_the_nearest():
     X, y = table()
     with pytest.raises(OptionError, match=r"Did you mean 'relu'\?$"):

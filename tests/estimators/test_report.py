@@ -1,0 +1,36 @@
+"""Scores by hand."""
+
+import numpy as np
+import pytest
+
+from glassnet.estimators.report import report
+
+
+class Fixed:
+    """An estimator of known probabilities."""
+
+    def __init__(self, P):
+        self.P = np.array(P)
+        self.classes_ = np.arange(self.P.shape[1])
+
+    def predict_proba(self, X):
+        return self.P
+
+
+def test_a_multilabel_report_by_hand():
+    T = np.array([[1, 0], [1, 1], [0, 0], [0, 1]])
+    found = report(Fixed([[0.9, 0.2], [0.8, 0.4], [0.1, 0.1], [0.7, 0.9]]), None, T)
+    # Predicted 10, 10, 00, 11: rows 1 and 3 are right as a whole, six of eight labels are; 3 true positives, 1 false
+    # one, 1 missed: F1 = 2·3 / (2·3 + 1 + 1).
+    assert found.task == "multilabel"
+    assert found.scores == pytest.approx({"all_labels_right": 0.5, "labels_right": 0.75, "micro_f1": 0.75})
+    assert found.baseline == {"most_frequent_answer_accuracy": 0.5}
+
+
+def test_a_report_of_classes_by_hand():
+    found = report(Fixed([[0.8, 0.2], [0.4, 0.6], [0.5, 0.5]]), None, np.array([0, 1, 1]))
+    assert found.scores["accuracy"] == pytest.approx(2 / 3)  # of equals the first is taken, so the third is wrong
+    assert found.scores["balanced_accuracy"] == pytest.approx(3 / 4)
+    assert found.scores["log_loss"] == pytest.approx(-np.log([0.8, 0.6, 0.5]).mean())
+    assert found.scores["roc_auc"] == 1.0
+    assert found.baseline == {"most_frequent_class_accuracy": pytest.approx(2 / 3)}
