@@ -86,10 +86,13 @@ def nesterov_update(P: Array, G: Array, V: Array, learning_rate: float, momentum
 
 
 def rmsprop_update(
-    P: Array, G: Array, S: Array, learning_rate: float, decay: float, epsilon: float
+    P: Array, G: Array, S: Array, learning_rate: float, share: float, epsilon: float
 ) -> tuple[Array, Array]:
-    """S ← decay · S + (1 - decay) · G², P ← P - learning_rate · G / (√S + ε). Source: Tieleman, Hinton (2012)."""
-    S = decay * S + (1.0 - decay) * G * G
+    """S ← decay · S + (1 - decay) · G², P ← P - learning_rate · G / (√S + ε). Source: Tieleman, Hinton (2012).
+
+    The running mean is written S + share · (G² - S), with share = 1 - decay.
+    """
+    S = S + share * (G * G - S)
     return P - learning_rate * G / (sqrt(S) + epsilon), S
 
 
@@ -98,10 +101,10 @@ def adam_update(
     G: Array,
     M: Array,
     V: Array,
-    step: int,
-    learning_rate: float,
-    beta_1: float,
-    beta_2: float,
+    rate: float,
+    correction: float,
+    share_1: float,
+    share_2: float,
     epsilon: float,
 ) -> tuple[Array, Array, Array]:
     """One step of Adam: running means of the gradient (M) and its square (V), both corrected for their start at 0.
@@ -109,12 +112,17 @@ def adam_update(
         M ← β₁ M + (1 - β₁) G        V ← β₂ V + (1 - β₂) G²
         P ← P - learning_rate · (M / (1 - β₁ᵗ)) / (√(V / (1 - β₂ᵗ)) + ε)
 
-    Source: Kingma and Ba (2015), algorithm 1, with t = step.
+    A running mean is written M + share · (G - M), with share = 1 - β: float32 holds 0.001 better than 1 - 0.999.
+    What is the same for all parameters comes from `adam_factors`. Source: Kingma and Ba (2015), algorithm 1.
     """
-    M = beta_1 * M + (1.0 - beta_1) * G
-    V = beta_2 * V + (1.0 - beta_2) * G * G
-    rate = learning_rate / (1.0 - beta_1**step)
-    return P - rate * M / (sqrt(V) / (1.0 - beta_2**step) ** 0.5 + epsilon), M, V
+    M = M + share_1 * (G - M)
+    V = V + share_2 * (G * G - V)
+    return P - rate * M / (sqrt(V) * correction + epsilon), M, V
+
+
+def adam_factors(step: Array, learning_rate: Array, beta_1: float, beta_2: float) -> tuple[Array, Array]:
+    """learning_rate / (1 - β₁ᵗ) and 1 / √(1 - β₂ᵗ) with t = step: the corrections for moments that start at 0."""
+    return learning_rate / (1.0 - beta_1**step), (1.0 - beta_2**step) ** -0.5
 
 
 # --- the objects ----------------------------------------------------------------------------------------------------
@@ -124,13 +132,16 @@ Moments = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class Optimiser:
-    """Interface: constants as fields, the names of its moments, and `update`, which works in place.
+    """Interface: constants as fields, the names of its moments, its formula, and the factors the formula takes.
 
+    formula : function of (P, G, *moments, *factors) that returns the new P, and the new moments with it.
     `learning_rate` and `weight_decay` are the values used where the caller names none.
     """
 
     name: ClassVar[str]
+    formula: ClassVar[Callable[..., Any]]
     moments: ClassVar[tuple[str, ...]] = ()
+    n_factors: ClassVar[int] = 1
     learning_rate: ClassVar[float]
     weight_decay: ClassVar[float] = 0.0
 
@@ -138,9 +149,16 @@ class Optimiser:
         """Moments at 0, each of the shape of the parameters."""
         return {name: np.zeros_like(params) for name in self.moments}
 
+    def factors(self, step: Array, learning_rate: Array) -> tuple[Array, ...]:
+        """What the formula takes beside its arrays: numbers, or arrays of them for many steps at once."""
+        raise NotImplementedError
+
     def update(self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float) -> None:
         """Change `params` and `moments` in place by one step; `step` counts from 1."""
-        raise NotImplementedError
+        old = [moments[name] for name in self.moments]
+        new = type(self).formula(params, G, *old, *self.factors(step, learning_rate))
+        for array, value in zip([params, *old], new if old else [new], strict=True):
+            array[...] = value
 
     def describe(self) -> dict[str, Any]:
         """Name and constants as plain data; `optimiser_named(**description)` makes it again."""
@@ -152,11 +170,12 @@ class GradientDescent(Optimiser):
     """The article's own: P - learning_rate · G."""
 
     name: ClassVar[str] = "gradient_descent"
+    formula: ClassVar[Callable[..., Any]] = staticmethod(descent_update)
     learning_rate: ClassVar[float] = 0.1
 
-    def update(self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float) -> None:
-        """See `descent_update`."""
-        params[...] = descent_update(params, G, learning_rate)
+    def factors(self, step: Array, learning_rate: Array) -> tuple[Array, ...]:
+        """The learning rate."""
+        return (learning_rate,)
 
 
 @dataclass(frozen=True)
@@ -165,17 +184,17 @@ class Momentum(Optimiser):
 
     momentum: float = 0.9
     name: ClassVar[str] = "momentum"
+    formula: ClassVar[Callable[..., Any]] = staticmethod(momentum_update)
     moments: ClassVar[tuple[str, ...]] = ("velocity",)
+    n_factors: ClassVar[int] = 2
     learning_rate: ClassVar[float] = 0.02
 
     def __post_init__(self) -> None:
         _require_fraction("momentum", self.momentum)
 
-    def update(self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float) -> None:
-        """See `momentum_update`."""
-        params[...], moments["velocity"][...] = momentum_update(
-            params, G, moments["velocity"], learning_rate, self.momentum
-        )
+    def factors(self, step: Array, learning_rate: Array) -> tuple[Array, ...]:
+        """The learning rate and the momentum."""
+        return learning_rate, self.momentum
 
 
 @dataclass(frozen=True)
@@ -183,12 +202,7 @@ class Nesterov(Momentum):
     """Momentum that looks ahead: the gradient is followed from where the velocity is about to lead."""
 
     name: ClassVar[str] = "nesterov"
-
-    def update(self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float) -> None:
-        """See `nesterov_update`."""
-        params[...], moments["velocity"][...] = nesterov_update(
-            params, G, moments["velocity"], learning_rate, self.momentum
-        )
+    formula: ClassVar[Callable[..., Any]] = staticmethod(nesterov_update)
 
 
 @dataclass(frozen=True)
@@ -198,18 +212,18 @@ class RMSprop(Optimiser):
     decay: float = 0.99
     epsilon: float = 1e-8
     name: ClassVar[str] = "rmsprop"
+    formula: ClassVar[Callable[..., Any]] = staticmethod(rmsprop_update)
     moments: ClassVar[tuple[str, ...]] = ("mean_square",)
+    n_factors: ClassVar[int] = 3
     learning_rate: ClassVar[float] = 1e-3
 
     def __post_init__(self) -> None:
         _require_fraction("decay", self.decay)
         _require_epsilon(self.epsilon)
 
-    def update(self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float) -> None:
-        """See `rmsprop_update`."""
-        params[...], moments["mean_square"][...] = rmsprop_update(
-            params, G, moments["mean_square"], learning_rate, self.decay, self.epsilon
-        )
+    def factors(self, step: Array, learning_rate: Array) -> tuple[Array, ...]:
+        """The learning rate, the share of the new square, and ε."""
+        return learning_rate, 1.0 - self.decay, self.epsilon
 
 
 @dataclass(frozen=True)
@@ -220,7 +234,9 @@ class Adam(Optimiser):
     beta_2: float = 0.999
     epsilon: float = 1e-8
     name: ClassVar[str] = "adam"
+    formula: ClassVar[Callable[..., Any]] = staticmethod(adam_update)
     moments: ClassVar[tuple[str, ...]] = ("mean", "mean_square")
+    n_factors: ClassVar[int] = 5
     learning_rate: ClassVar[float] = 1e-3
 
     def __post_init__(self) -> None:
@@ -228,19 +244,10 @@ class Adam(Optimiser):
         _require_fraction("beta_2", self.beta_2)
         _require_epsilon(self.epsilon)
 
-    def update(self, params: np.ndarray, G: np.ndarray, moments: Moments, step: int, learning_rate: float) -> None:
-        """See `adam_update`."""
-        params[...], moments["mean"][...], moments["mean_square"][...] = adam_update(
-            params,
-            G,
-            moments["mean"],
-            moments["mean_square"],
-            step,
-            learning_rate,
-            self.beta_1,
-            self.beta_2,
-            self.epsilon,
-        )
+    def factors(self, step: Array, learning_rate: Array) -> tuple[Array, ...]:
+        """The corrected rate and correction of `adam_factors`, the shares of the new values, and ε."""
+        rate, correction = adam_factors(step, learning_rate, self.beta_1, self.beta_2)
+        return rate, correction, 1.0 - self.beta_1, 1.0 - self.beta_2, self.epsilon
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ import numpy as np
 from glassnet.errors import OptionError
 from glassnet.maths.elementary import cos, log, sqrt
 
-__all__ = ["Purpose", "Stream", "philox", "seed_of"]
+__all__ = ["Purpose", "Stream", "philox", "philox_rounds", "seed_of"]
 
 Array = Any  # an array of uint64 or a scalar
 Words = tuple[Array, Array, Array, Array]
@@ -73,7 +73,7 @@ def _multiply(a: Array, b: Array) -> tuple[Array, Array]:
     return a1 * b1 + (middle >> _HALF) + (other >> _HALF), a * b
 
 
-def _rounds(c0: Array, c1: Array, c2: Array, c3: Array, k0: Array, k1: Array) -> Words:
+def philox_rounds(c0: Array, c1: Array, c2: Array, c3: Array, k0: Array, k1: Array) -> Words:
     """The ten rounds of Philox on uint64 values that wrap silently: nothing but integer operations."""
     for _ in range(_ROUNDS):
         high0, low0 = _multiply(_MULTIPLIER_0, c0)
@@ -97,7 +97,7 @@ def philox(counter0: Array, counter1: Array, counter2: Array, counter3: Array, k
     words = [np.asarray(word, dtype=np.uint64) for word in given]
     shape = np.broadcast_shapes(*(word.shape for word in words))
     # NumPy warns when a uint64 scalar wraps, but not when an array does.
-    c0, c1, c2, c3 = _rounds(*(np.atleast_1d(word) for word in words))
+    c0, c1, c2, c3 = philox_rounds(*(np.atleast_1d(word) for word in words))
     return c0.reshape(shape), c1.reshape(shape), c2.reshape(shape), c3.reshape(shape)
 
 

@@ -1,0 +1,89 @@
+"""All kernels there are, by name: what each plan asks for, and how each is made.
+
+A name is "kind__type" or "kind__formula__type", such as "dense_forward__float32" or "update__adam__float64".
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from glassnet.maths import losses
+from glassnet.maths.activations import ACTIVATIONS, identity, sigmoid
+from glassnet.maths.elementary import exp
+from glassnet.maths.optimisers import OPTIMISERS
+
+__all__ = ["ELEMENTWISE", "OUTPUTS", "SHARED_KERNELS", "factory", "kernel_name", "names"]
+
+# Entry-by-entry losses: value, slope, and whether they take a number for each output.
+ELEMENTWISE: dict[str, tuple[Callable[..., Any], Callable[..., Any], bool]] = {
+    "binary_cross_entropy": (losses.binary_cross_entropy, losses.binary_cross_entropy_backward, False),
+    "squared_error": (losses.squared_error, losses.squared_error_backward, False),
+    "absolute_error": (losses.absolute_error, losses.absolute_error_backward, False),
+    "huber": (losses.huber, losses.huber_backward, True),
+    "quantile": (losses.quantile_error, losses.quantile_error_backward, True),
+    "poisson": (losses.poisson, losses.poisson_backward, False),
+}
+OUTPUTS: dict[str, Callable[..., Any]] = {"identity": identity, "sigmoid": sigmoid, "exp": exp}
+SHARED_KERNELS = ("product", "dots", "transpose")
+PLAIN = (
+    "gather",
+    "dense_forward",
+    "dense_backward",
+    "dense_gradient",
+    "dropout_forward",
+    "dropout_backward",
+    "layer_norm_forward",
+    "layer_norm_backward",
+    "layer_norm_gradient",
+)
+
+
+def kernel_name(kind: str, dtype: Any, formula: str = "") -> str:
+    """The name of a kernel."""
+    return "__".join(part for part in (kind, formula, np.dtype(dtype).name) if part)
+
+
+def names(dtype: Any) -> list[str]:
+    """The names of all kernels of a float type."""
+    formulas = {
+        "activation_forward": [name for name in ACTIVATIONS if name != "identity"],
+        "activation_backward": [name for name in ACTIVATIONS if name != "identity"],
+        "loss": ["cross_entropy", *ELEMENTWISE],
+        "output": ["softmax", *OUTPUTS],
+        "update": [name for name in OPTIMISERS if name != "adamw"],
+    }
+    plain = [kernel_name(kind, dtype) for kind in (*SHARED_KERNELS, *PLAIN, "train", "predict")]
+    return plain + [kernel_name(kind, dtype, formula) for kind, all_ in formulas.items() for formula in all_]
+
+
+def factory(name: str) -> Callable[[], Callable[..., None]]:
+    """A function that makes the kernel of this name, ready to be compiled. It imports Numba when it is called."""
+
+    def make() -> Callable[..., None]:
+        from glassnet.engine import driver, microkernel, operations, updates
+        from glassnet.engine import losses as loss_kernels
+
+        kind, *formulas, dtype = name.split("__")
+        formula = formulas[0] if formulas else ""
+        if kind in ("activation_forward", "activation_backward"):
+            return getattr(operations, kind)(dtype, formula)
+        if kind == "loss" and formula == "cross_entropy":
+            return loss_kernels.cross_entropy_loss(dtype)
+        if kind == "loss":
+            return loss_kernels.elementwise_loss(dtype, *ELEMENTWISE[formula])
+        if kind == "output" and formula == "softmax":
+            return loss_kernels.softmax_output(dtype)
+        if kind == "output":
+            return loss_kernels.elementwise_output(dtype, OUTPUTS[formula])
+        if kind in SHARED_KERNELS:
+            return getattr(microkernel, kind)(dtype)
+        if kind == "update":
+            return updates.update(dtype, formula)
+        if kind in ("train", "predict"):
+            return getattr(driver, f"{kind}_kernel")(dtype)
+        return getattr(operations, kind)(dtype)
+
+    return make

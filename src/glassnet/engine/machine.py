@@ -1,0 +1,43 @@
+"""What the kernels must know of the processor: how long its vectors are and how many it can hold at once."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import numpy as np
+
+__all__ = ["TILE_COLUMNS", "block", "lanes", "tile_rows"]
+
+TILE_COLUMNS = 2  # vectors side by side in a tile of the matrix kernel
+
+
+@functools.cache
+def _features() -> dict[str, bool]:
+    import llvmlite.binding as llvm
+
+    return dict(llvm.get_host_cpu_features())
+
+
+@functools.cache
+def _vector_bits() -> int:
+    """Bits of a vector register: 512 with AVX-512, 256 with AVX, else 128, as on ARM."""
+    features = _features()
+    return 512 if features.get("avx512f") else 256 if features.get("avx") else 128
+
+
+def lanes(dtype: Any) -> int:
+    """Numbers of a float type in one vector."""
+    return _vector_bits() // (8 * np.dtype(dtype).itemsize)
+
+
+def tile_rows() -> int:
+    """Most rows of a tile that the registers hold beside one row of each operand: 14 with 32 registers, 6 with 16."""
+    features = _features()
+    few_registers = features.get("sse2", False) and not features.get("avx512f", False)
+    return 6 if few_registers else 14
+
+
+def block(dtype: Any) -> int:
+    """Columns that the kernels work on together; every buffer is a multiple of it wide."""
+    return TILE_COLUMNS * lanes(dtype)

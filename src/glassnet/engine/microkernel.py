@@ -1,0 +1,293 @@
+"""The matrix kernel: one tile of a product, held in the processor's registers.
+
+    C[i, j]  =  or  +=   Σ_k A[i, k] · B[k, j]          m rows of A, one or two vectors of columns of B
+
+The accumulators of the tile, m × 2 vectors, stay in registers over the whole sum. At each k the kernel reads one row
+of B, spreads one number of A after the other over a vector, and adds the product by a fused multiply-add. Every entry
+of C is summed in the order of k, whatever its place in the tile and whatever the size of the tile: one row predicted
+alone and the same row among a million have the same bits.
+
+All three products of a dense layer are of this form, since A may have any strides:
+
+    forward    Z = Wᵀ X          A[i, k] = W[k, i]           X and Z with a sample a column
+    backward   dX = W dZ         A[i, k] = W[i, k]
+    gradient   dW = X dZᵀ        A[i, k] = X[i, k]           B = dZᵀ with a sample a row
+
+The idea of a tile in registers is that of Goto and van de Geijn, "Anatomy of high-performance matrix multiplication"
+(2008). Neither operand is packed: measured, it is not worth it up to some 800 columns (see docs/engine.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from glassnet.engine import machine
+from glassnet.engine.memory import int64s, jit, reals_of
+
+__all__ = ["dots", "product", "transpose"]
+
+WORD = ir.IntType(64)
+INDEX = ir.IntType(32)
+
+
+def _float(dtype: Any) -> Any:
+    return ir.FloatType() if np.dtype(dtype) == np.float32 else ir.DoubleType()
+
+
+class Vectors:
+    """Vector instructions of one float type, written with an LLVM builder."""
+
+    def __init__(self, builder: Any, dtype: Any) -> None:
+        self.builder = builder
+        self.lanes = machine.lanes(dtype)
+        self.number = _float(dtype)
+        self.kind = ir.VectorType(self.number, self.lanes)
+        self.size = np.dtype(dtype).itemsize
+        name = f"llvm.fma.v{self.lanes}f{8 * self.size}"
+        self._fma = cgutils.get_or_insert_function(builder.module, ir.FunctionType(self.kind, [self.kind] * 3), name)
+        self.zero = ir.Constant(self.kind, [0.0] * self.lanes)
+
+    def pointer(self, address: Any) -> Any:
+        """An address as a pointer to numbers."""
+        return self.builder.inttoptr(address, self.number.as_pointer())
+
+    def at(self, pointer: Any, offset: Any) -> Any:
+        """The pointer moved on by a number of numbers."""
+        return self.builder.gep(pointer, [offset if isinstance(offset, ir.Value) else WORD(offset)])
+
+    def load(self, pointer: Any) -> Any:
+        """A vector from any address."""
+        vector = self.builder.load(self.builder.bitcast(pointer, self.kind.as_pointer()))
+        vector.align = self.size
+        return vector
+
+    def store(self, vector: Any, pointer: Any) -> None:
+        """A vector to any address."""
+        self.builder.store(vector, self.builder.bitcast(pointer, self.kind.as_pointer())).align = self.size
+
+    def spread(self, number: Any) -> Any:
+        """The number in every lane."""
+        one = self.builder.insert_element(ir.Constant(self.kind, ir.Undefined), number, INDEX(0))
+        return self.shuffle(one, one, [0] * self.lanes)
+
+    def shuffle(self, a: Any, b: Any, places: list[int]) -> Any:
+        """The lanes of a and b, counted one after the other, at these places."""
+        return self.builder.shuffle_vector(a, b, ir.Constant(ir.VectorType(INDEX, len(places)), places))
+
+    def fma(self, a: Any, b: Any, c: Any) -> Any:
+        """a · b + c, rounded once."""
+        return self.builder.call(self._fma, [a, b, c])
+
+    def total(self, vector: Any) -> Any:
+        """The sum of the lanes, halves added to each other until one number is left."""
+        width = self.lanes
+        while width > 1:
+            width //= 2
+            low = self.shuffle(vector, vector, list(range(width)))
+            high = self.shuffle(vector, vector, list(range(width, 2 * width)))
+            vector = self.builder.fadd(low, high)
+        return self.builder.extract_element(vector, INDEX(0))
+
+
+def _tile(dtype: Any, m: int, columns: int) -> Any:
+    """The tile of m rows and so many vectors of columns, as an intrinsic; see the head of this module."""
+
+    @intrinsic
+    def tile(
+        typing_context: Any, a: Any, a_row: Any, a_k: Any, b: Any, b_k: Any, c: Any, c_row: Any, n_k: Any, add: Any
+    ) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            a, a_row, a_k, b, b_k, c, c_row, n_k, add = arguments
+            v = Vectors(builder, dtype)
+            A, B, C = v.pointer(a), v.pointer(b), v.pointer(c)
+            sums = [[cgutils.alloca_once_value(builder, v.zero) for _ in range(columns)] for _ in range(m)]
+            for row in sums:  # an alloca is set where the function begins, and this may be a loop
+                for total in row:
+                    builder.store(v.zero, total)
+            with cgutils.for_range(builder, n_k) as loop:
+                b_row = v.at(B, builder.mul(loop.index, b_k))
+                vectors = [v.load(v.at(b_row, j * v.lanes)) for j in range(columns)]
+                column = v.at(A, builder.mul(loop.index, a_k))
+                for i in range(m):
+                    number = v.spread(builder.load(v.at(column, builder.mul(a_row, WORD(i)))))
+                    for j in range(columns):
+                        builder.store(v.fma(number, vectors[j], builder.load(sums[i][j])), sums[i][j])
+            adding = builder.icmp_signed("!=", add, WORD(0))
+            with builder.if_else(adding) as (then, otherwise):
+                for branch, with_old in ((then, True), (otherwise, False)):
+                    with branch:
+                        for i in range(m):
+                            c_place = v.at(C, builder.mul(c_row, WORD(i)))
+                            for j in range(columns):
+                                place, total = v.at(c_place, j * v.lanes), builder.load(sums[i][j])
+                                v.store(builder.fadd(v.load(place), total) if with_old else total, place)
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * 9), generate
+
+    return tile
+
+
+def _choose(name: str, choices: dict[int, Any], n_arguments: int) -> Any:
+    """A function (m, ...) that calls choices[m](...): one branch each, and no function pointers for the compiler."""
+    arguments = ", ".join(f"x{i}" for i in range(n_arguments))
+    lines = [f"def {name}(m, {arguments}):"]
+    for place, m in enumerate(choices):
+        lines += [f"    {'elif' if place else 'if'} m == {m}:", f"        choice_{m}({arguments})"]
+    scope: dict[str, Any] = {f"choice_{m}": function for m, function in choices.items()}
+    exec("\n".join(lines), scope)
+    return jit(scope[name])
+
+
+def product(dtype: Any) -> Callable[..., None]:
+    """The kernel product(A, a_row, a_k, B, b_k, C, c_row, n_rows, n_columns, n_k, add) on addresses and strides.
+
+    C (n_rows, n_columns) = A B, or += where `add` is not 0; n_columns in whole vectors. Rows are shared out among
+    tiles of nearly equal size.
+    """
+    largest, size = machine.tile_rows(), np.dtype(dtype).itemsize
+    vector = machine.lanes(dtype)
+    wide, pair = _choose("tile", {m: _tile(dtype, m, machine.TILE_COLUMNS) for m in range(1, largest + 1)}, 9), 2 * vector
+    narrow = _choose("tile", {m: _tile(dtype, m, 1) for m in range(1, largest + 1)}, 9)
+
+    def multiply(A, a_row, a_k, B, b_k, C, c_row, n_rows, n_columns, n_k, add):  # type: ignore[no-untyped-def]
+        n_tiles = (n_rows + largest - 1) // largest
+        row = 0
+        for tile in range(n_tiles):
+            m = (n_rows - row + n_tiles - tile - 1) // (n_tiles - tile)
+            a, c = A + size * row * a_row, C + size * row * c_row
+            column = 0
+            while column + pair <= n_columns:
+                wide(m, a, a_row, a_k, B + size * column, b_k, c + size * column, c_row, n_k, add)
+                column += pair
+            if column < n_columns:
+                narrow(m, a, a_row, a_k, B + size * column, b_k, c + size * column, c_row, n_k, add)
+            row += m
+
+    return multiply
+
+
+def _dots(dtype: Any, m: int) -> Any:
+    """Σ_i X[k, i] · d[i] for m rows k at once, d read once for all of them, added to or put into out[k]."""
+
+    @intrinsic
+    def dots(typing_context: Any, x: Any, x_row: Any, d: Any, n: Any, out: Any, out_row: Any, add: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            x, x_row, d, n, out, out_row, add = arguments
+            v = Vectors(builder, dtype)
+            X, D, G = v.pointer(x), v.pointer(d), v.pointer(out)
+            sums = [cgutils.alloca_once_value(builder, v.zero) for _ in range(m)]
+            for total in sums:
+                builder.store(v.zero, total)
+            with cgutils.for_range(builder, builder.sdiv(n, WORD(v.lanes))) as loop:
+                place = builder.mul(loop.index, WORD(v.lanes))
+                vector = v.load(v.at(D, place))
+                for k in range(m):
+                    row = v.at(X, builder.add(builder.mul(x_row, WORD(k)), place))
+                    builder.store(v.fma(v.load(row), vector, builder.load(sums[k])), sums[k])
+            adding = builder.icmp_signed("!=", add, WORD(0))
+            for k in range(m):
+                place = v.at(G, builder.mul(out_row, WORD(k)))
+                total = v.total(builder.load(sums[k]))
+                old = builder.select(adding, builder.load(place), ir.Constant(v.number, 0.0))
+                builder.store(builder.fadd(old, total), place)
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * 7), generate
+
+    return dots
+
+
+def dots(dtype: Any) -> Callable[..., None]:
+    """The kernel dots(X, x_row, D, d_row, G, g_row, n_in, n_out, n, add): G[k, j] (+)= Σ_i X[k, i] D[j, i].
+
+    The gradient of narrow layers, where vectors along units would be mostly empty: sums along samples, n of them in
+    whole vectors, with zeros in D where there is no sample.
+    """
+    largest, size = 8, np.dtype(dtype).itemsize
+    choices = _choose("dots", {m: _dots(dtype, m) for m in range(1, largest + 1)}, 7)
+
+    def kernel(X, x_row, D, d_row, G, g_row, n_in, n_out, n, add):  # type: ignore[no-untyped-def]
+        for j in range(n_out):
+            k = 0
+            while k < n_in:
+                m = min(largest, n_in - k)
+                x, out = X + size * k * x_row, G + size * (k * g_row + j)
+                choices(m, x, x_row, D + size * j * d_row, n, out, g_row, add)
+                k += m
+
+    return kernel
+
+
+def _transpose_block(dtype: Any) -> Any:
+    """An intrinsic (source, source_rows, destination, stride): turn a block of lanes × lanes numbers around its diagonal.
+
+    Row i of the block begins at source + size · source_rows[i], where source_rows is the address of int64 offsets;
+    column i of it becomes row i at the destination, rows `stride` numbers apart. Log₂(lanes) rounds of exchanges
+    between pairs of vectors do it, as in the fast Fourier transform.
+    """
+    size = np.dtype(dtype).itemsize
+
+    @intrinsic
+    def transpose(typing_context: Any, source: Any, source_rows: Any, destination: Any, stride: Any) -> Any:
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+            source, source_rows, destination, stride = arguments
+            v = Vectors(builder, dtype)
+            offsets = builder.inttoptr(source_rows, WORD.as_pointer())
+            rows = []
+            for i in range(v.lanes):
+                offset = builder.mul(builder.load(builder.gep(offsets, [WORD(i)])), WORD(size))
+                rows.append(v.load(v.pointer(builder.add(source, offset))))
+            half = v.lanes // 2
+            while half:  # exchange the off-diagonal quarters of every 2·half × 2·half block
+                low, high = _exchange_places(v.lanes, half)
+                for i in range(v.lanes):
+                    if not i & half:
+                        a, b = rows[i], rows[i + half]
+                        rows[i], rows[i + half] = v.shuffle(a, b, low), v.shuffle(a, b, high)
+                half //= 2
+            D = v.pointer(destination)
+            for i, row in enumerate(rows):
+                v.store(row, v.at(D, builder.mul(stride, WORD(i))))
+            return context.get_dummy_value()
+
+        return types.void(*[types.int64] * 4), generate
+
+    return transpose
+
+
+def _exchange_places(lanes: int, half: int) -> tuple[list[int], list[int]]:
+    """Lanes of the two vectors after the exchange: places below `lanes` are of the first, the others of the second."""
+    low = [i if not i & half else lanes + i - half for i in range(lanes)]
+    high = [i + half if not i & half else lanes + i for i in range(lanes)]
+    return low, high
+
+
+def transpose(dtype: Any) -> Callable[..., None]:
+    """The kernel transpose(source, rows, n_rows, n_columns, destination, stride): a matrix turned so that rows become columns.
+
+    `rows` is the address of n_rows int64 offsets from `source`, so that rows can lie anywhere.
+    """
+    block, lanes, size = _transpose_block(dtype), machine.lanes(dtype), np.dtype(dtype).itemsize
+    reals = reals_of(dtype)
+
+    def kernel(source, rows, n_rows, n_columns, destination, stride):  # type: ignore[no-untyped-def]
+        whole_rows, whole_columns = n_rows - n_rows % lanes, n_columns - n_columns % lanes
+        offsets = int64s(rows, n_rows)
+        out = reals(destination, n_columns * stride)
+        for i in range(0, whole_rows, lanes):
+            for k in range(0, whole_columns, lanes):
+                block(source + size * k, rows + 8 * i, destination + size * (k * stride + i), stride)
+        for i in range(n_rows):
+            row = reals(source + size * offsets[i], n_columns)
+            for k in range(whole_columns if i < whole_rows else 0, n_columns):
+                out[k * stride + i] = row[k]
+
+    return kernel

@@ -1,0 +1,431 @@
+"""The layers as kernels: forward, backward, and the gradient of their parameters.
+
+Each kernel is a function (shared, local, operation) of three addresses, see `records`. Forward and backward kernels
+work on this thread's columns of the arena, local.begin to local.end; gradient kernels on all columns of the chunk, and
+on this thread's share of the parameters. What is an entry-by-entry formula comes from `maths`; what sums over units or
+samples is written here for columns of samples, and tests hold it against the layers of `maths`.
+
+A factory makes the kernel for a float type, so that nothing is compiled before a plan needs it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from glassnet.engine import machine
+from glassnet.engine.formulas import compiled_formula
+from glassnet.engine.memory import (
+    call_dots,
+    call_product,
+    call_transpose,
+    int64s,
+    jit,
+    local_at,
+    operation_at,
+    reals_of,
+    shared_at,
+)
+from glassnet.maths.activations import ACTIVATIONS
+from glassnet.maths.elementary import sqrt
+from glassnet.maths.random import Purpose, philox_rounds
+
+__all__ = [
+    "activation_backward",
+    "activation_forward",
+    "dense_backward",
+    "dense_forward",
+    "dense_gradient",
+    "dropout_backward",
+    "dropout_forward",
+    "gather",
+    "layer_norm_backward",
+    "layer_norm_forward",
+    "layer_norm_gradient",
+]
+
+Kernel = Callable[[int, int, int], None]
+
+
+# --- rows into the arena --------------------------------------------------------------------------------------------
+
+
+def gather(dtype: Any) -> Kernel:
+    """Copy the rows of this thread's columns into the arena: X, T (smoothed), and what each sample counts.
+
+    Columns beyond the last sample are zeros, and count zero.
+    """
+    reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
+
+    @jit
+    def fill(transpose, source, width, rows, n, begin, end, destination, stride):  # type: ignore[no-untyped-def]
+        call_transpose(transpose, (source, rows, n, width, destination + size * begin, stride))
+        for k in range(width):
+            row = reals(destination + size * k * stride, end)
+            for i in range(begin + n, end):
+                row[i] = real(0)
+
+    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
+        shared, local = shared_at(shared_address), local_at(local_address)
+        begin, end, stride, first = local.begin, local.end, shared.stride, local.first
+        n = min(max(local.n - begin, 0), end - begin)
+        numbers = int64s(shared.rows, shared.n_rows)
+        offsets = int64s(local.scratch, n)
+        if shared.resident == 0:
+            for i in range(n):
+                offsets[i] = (numbers[first + begin + i] if shared.rows else first + begin + i) * shared.n_features
+            inputs = shared.arena + size * shared.inputs
+            fill(shared.transpose, shared.X, shared.n_features, local.scratch, n, begin, end, inputs, stride)
+        if shared.T == 0:
+            return
+        if shared.resident == 0 or local.smoothing > 0.0:
+            for i in range(n):
+                offsets[i] = (numbers[first + begin + i] if shared.rows else first + begin + i) * shared.n_targets
+            targets = shared.arena + size * shared.targets
+            fill(shared.transpose, shared.T, shared.n_targets, local.scratch, n, begin, end, targets, stride)
+        if local.smoothing > 0.0:
+            kept, spread = real(1.0 - local.smoothing), real(local.smoothing / shared.smoothing_classes)
+            for k in range(shared.n_targets):
+                row = reals(shared.arena + size * (shared.targets + k * stride), end)
+                for i in range(begin, begin + n):
+                    row[i] = kept * row[i] + spread
+        counts = reals(shared.arena + size * shared.counts, end)
+        shares = reals(shared.arena + size * (shared.counts + stride), end)
+        weights = reals(shared.weights, 1 << 40)
+        for i in range(begin, end):
+            counts[i] = real(1) if i < begin + n else real(0)
+        if shared.weights:
+            for i in range(begin, begin + n):
+                counts[i] = weights[numbers[first + i] if shared.rows else first + i]
+        each = real(local.share)
+        for i in range(begin, end):
+            shares[i] = counts[i] * each
+
+    return kernel
+
+
+# --- dense ----------------------------------------------------------------------------------------------------------
+# A row of ones stands below the inputs, and the biases follow the weights in the flat vector: [W; b] is one matrix of
+# n_in + 1 rows, and the bias needs no formula of its own.
+
+
+def dense_forward(dtype: Any) -> Kernel:
+    """Z = [W; b]ᵀ [X; 1]."""
+    size = np.dtype(dtype).itemsize
+
+    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
+        shared, local, operation = (
+            shared_at(shared_address),
+            local_at(local_address),
+            operation_at(operation_address),
+        )
+        W = shared.params + size * operation.params
+        x = operation.x + local.number * operation.x_step
+        X = shared.arena + size * (x + local.begin)
+        Z = shared.arena + size * (operation.a + local.begin)
+        n_in, n_out, stride = operation.n_in, operation.n_out, shared.stride
+        call_product(shared.product, (W, 1, n_out, X, stride, Z, stride, n_out, local.end - local.begin, n_in + 1, 0))
+
+    return kernel
+
+
+def dense_backward(dtype: Any) -> Kernel:
+    """dX = W dZ, where it is asked for, and dZ copied with a sample a row where the gradient wants it so."""
+    size = np.dtype(dtype).itemsize
+
+    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
+        shared, local, operation = (
+            shared_at(shared_address),
+            local_at(local_address),
+            operation_at(operation_address),
+        )
+        n_in, n_out, stride, begin = operation.n_in, operation.n_out, shared.stride, local.begin
+        n = local.end - begin
+        dZ = shared.arena + size * (operation.da + begin)
+        if operation.input_gradient:
+            W = shared.params + size * operation.params
+            dX = shared.arena + size * (operation.dx + begin)
+            call_product(shared.product, (W, n_out, 1, dZ, stride, dX, stride, n_in, n, n_out, 0))
+        if operation.n_wide:
+            offsets = int64s(local.scratch, n_out)
+            for j in range(n_out):
+                offsets[j] = j * stride
+            wide = operation.n_wide
+            call_transpose(shared.transpose, (dZ, local.scratch, n_out, n, shared.arena + size * (operation.da_rows + begin * wide), wide))
+
+    return kernel
+
+
+def dense_gradient(dtype: Any) -> Kernel:
+    """[dW; db] = [X; 1] dZᵀ, this thread's rows; added to what earlier chunks of the batch left."""
+    block, reals, size = machine.block(dtype), reals_of(dtype), np.dtype(dtype).itemsize
+
+    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
+        shared, local, operation = (
+            shared_at(shared_address),
+            local_at(local_address),
+            operation_at(operation_address),
+        )
+        n_in, n_out, stride, wide = operation.n_in, operation.n_out, shared.stride, operation.n_wide
+        first = (n_in + 1) * local.thread // shared.n_threads
+        n_rows = (n_in + 1) * (local.thread + 1) // shared.n_threads - first
+        if n_rows == 0:
+            return
+        X = shared.arena + size * (operation.x + local.number * operation.x_step + first * stride)
+        G = shared.gradient + size * (operation.params + first * n_out)
+        add = 1 if local.number > 0 else 0
+        if wide == 0:
+            n = (local.n + block - 1) // block * block
+            call_dots(shared.dots, (X, stride, shared.arena + size * operation.da, stride, G, n_out, n_rows, n_out, n, add))
+            return
+        rows = shared.arena + size * operation.da_rows
+        whole = n_out - n_out % block
+        if whole:
+            call_product(shared.product, (X, stride, 1, rows, wide, G, n_out, n_rows, whole, local.n, add))
+        if whole < n_out:  # the last columns in memory of this thread, since whole vectors would reach beyond the row
+            rest = wide - whole
+            call_product(shared.product, (X, stride, 1, rows + size * whole, wide, local.scratch_2, rest, n_rows, rest, local.n, 0))
+            part, out = reals(local.scratch_2, n_rows * rest), reals(G, n_rows * n_out)
+            for k in range(n_rows):
+                for j in range(n_out - whole):
+                    old = out[k * n_out + whole + j]
+                    out[k * n_out + whole + j] = old + part[k * rest + j] if add else part[k * rest + j]
+
+    return kernel
+
+
+# --- activations ----------------------------------------------------------------------------------------------------
+
+
+def activation_forward(dtype: Any, name: str) -> Kernel:
+    """A = f(Z), the formula of `maths.activations`."""
+    formula, reals = compiled_formula(ACTIVATIONS[name].forward, dtype), reals_of(dtype)
+    size = np.dtype(dtype).itemsize
+
+    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
+        shared, local, operation = (
+            shared_at(shared_address),
+            local_at(local_address),
+            operation_at(operation_address),
+        )
+        n = local.end - local.begin
+        for u in range(operation.n_out):
+            place = u * shared.stride + local.begin
+            Z = reals(shared.arena + size * (operation.x + place), n)
+            A = reals(shared.arena + size * (operation.a + place), n)
+            for i in range(n):
+                A[i] = formula(Z[i])
+
+    return kernel
+
+
+def activation_backward(dtype: Any, name: str) -> Kernel:
+    """dZ = dA ⊙ f'(Z), in place of dA."""
+    formula, reals = compiled_formula(ACTIVATIONS[name].backward, dtype), reals_of(dtype)
+    size = np.dtype(dtype).itemsize
+
+    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
+        shared, local, operation = (
+            shared_at(shared_address),
+            local_at(local_address),
+            operation_at(operation_address),
+        )
+        n = local.end - local.begin
+        for u in range(operation.n_out):
+            place = u * shared.stride + local.begin
+            Z = reals(shared.arena + size * (operation.x + place), n)
+            A = reals(shared.arena + size * (operation.a + place), n)
+            dA = reals(shared.arena + size * (operation.da + place), n)
+            for i in range(n):
+                dA[i] = formula(dA[i], Z[i], A[i])
+
+    return kernel
+
+
+# --- dropout --------------------------------------------------------------------------------------------------------
+
+
+def dropout_forward(dtype: Any) -> Kernel:
+    """A = X · keep / (1 - rate) in training, the mask being `maths.random`'s own; A = X otherwise.
+
+    The factors, 0 or 1 / (1 - rate), are kept for the backward pass.
+    """
+    rounds, reals, real = compiled_formula(philox_rounds, dtype), reals_of(dtype), np.dtype(dtype).type
+    size, purpose, half, low = np.dtype(dtype).itemsize, int(Purpose.DROPOUT), np.uint64(32), np.uint64(0xFFFFFFFF)
+
+    @jit
+    def draw(factors, first, u, n_units, stride, begin, n, row, step, layer, seed, threshold, factor):  # type: ignore[no-untyped-def]
+        """Factors of the units u to u + 7, which share a block of random words, for n samples."""
+        place = np.uint64((purpose << 32) + layer)
+        for i in range(n):
+            words = rounds(
+                np.uint64(u // 8), np.uint64(row + i), np.uint64(step), place, np.uint64(seed), np.uint64(0)
+            )
+            for word in range(4):
+                for part in range(2):
+                    unit = u + 2 * word + part
+                    if unit < n_units:
+                        bits = (words[word] >> half) if part else (words[word] & low)
+                        factors[first + unit * stride + begin + i] = factor if bits >= threshold else real(0)
+
+    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
+        shared, local, operation = (
+            shared_at(shared_address),
+            local_at(local_address),
+            operation_at(operation_address),
+        )
+        n, n_units, stride = local.end - local.begin, operation.n_out, shared.stride
+        rate = operation.option * local.dropout if local.training else 0.0
+        factors = reals(shared.arena, 1 << 40)
+        if rate > 0.0:
+            threshold, factor = np.uint64(round(rate * 4294967296.0)), real(1) / real(1.0 - rate)
+            for u in range(0, n_units, 8):
+                draw(
+                    factors, operation.kept, u, n_units, stride, local.begin, n, local.offset + local.begin,
+                    local.step, operation.layer, shared.seed, threshold, factor,
+                )  # fmt: skip
+        for u in range(n_units):
+            place = u * stride + local.begin
+            X = reals(shared.arena + size * (operation.x + place), n)
+            A = reals(shared.arena + size * (operation.a + place), n)
+            F = reals(shared.arena + size * (operation.kept + place), n)
+            if rate > 0.0:
+                for i in range(n):
+                    A[i] = X[i] * F[i]
+            else:
+                for i in range(n):
+                    A[i] = X[i]
+                    F[i] = real(1)
+
+    return kernel
+
+
+def dropout_backward(dtype: Any) -> Kernel:
+    """dX = dA · keep / (1 - rate), in place of dA."""
+    reals, size = reals_of(dtype), np.dtype(dtype).itemsize
+
+    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
+        shared, local, operation = (
+            shared_at(shared_address),
+            local_at(local_address),
+            operation_at(operation_address),
+        )
+        n = local.end - local.begin
+        for u in range(operation.n_out):
+            place = u * shared.stride + local.begin
+            F = reals(shared.arena + size * (operation.kept + place), n)
+            dA = reals(shared.arena + size * (operation.da + place), n)
+            for i in range(n):
+                dA[i] *= F[i]
+
+    return kernel
+
+
+# --- layer normalisation --------------------------------------------------------------------------------------------
+# Below the normalised N (n_out rows) are kept: the spread, two rows for sums, and a row of ones.
+
+
+def layer_norm_forward(dtype: Any) -> Kernel:
+    """A = scale · N + shift with N = (X - mean) / spread: `maths.layers.layer_norm`, sums running over units."""
+    reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
+    root = compiled_formula(sqrt, dtype)
+
+    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
+        shared, local, operation = (
+            shared_at(shared_address),
+            local_at(local_address),
+            operation_at(operation_address),
+        )
+        n, p, stride = local.end - local.begin, operation.n_out, shared.stride
+        kept = shared.arena + size * (operation.kept + local.begin)
+        x, a = shared.arena + size * (operation.x + local.begin), shared.arena + size * (operation.a + local.begin)
+        spread, mean = reals(kept + size * p * stride, n), reals(kept + size * (p + 1) * stride, n)
+        P = reals(shared.params + size * operation.params, 2 * p)
+        epsilon, units = real(operation.option), real(p)
+        for i in range(n):
+            mean[i] = real(0)
+            spread[i] = real(0)
+        for u in range(p):
+            X = reals(x + size * u * stride, n)
+            for i in range(n):
+                mean[i] += X[i]
+        for i in range(n):
+            mean[i] /= units
+        for u in range(p):
+            X, N = reals(x + size * u * stride, n), reals(kept + size * u * stride, n)
+            for i in range(n):
+                D = X[i] - mean[i]
+                N[i] = D
+                spread[i] += D * D
+        for i in range(n):
+            spread[i] = root(spread[i] / units + epsilon)
+        for u in range(p):
+            N, A = reals(kept + size * u * stride, n), reals(a + size * u * stride, n)
+            scale, shift = P[u], P[p + u]
+            for i in range(n):
+                N[i] /= spread[i]
+                A[i] = scale * N[i] + shift
+
+    return kernel
+
+
+def layer_norm_backward(dtype: Any) -> Kernel:
+    """dX = (dN - mean(dN) - N · mean(dN · N)) / spread with dN = dA · scale: `maths.layers.layer_norm_backward`."""
+    reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
+
+    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
+        shared, local, operation = (
+            shared_at(shared_address),
+            local_at(local_address),
+            operation_at(operation_address),
+        )
+        if operation.input_gradient == 0:
+            return
+        n, p, stride = local.end - local.begin, operation.n_out, shared.stride
+        kept = shared.arena + size * (operation.kept + local.begin)
+        da, dx = shared.arena + size * (operation.da + local.begin), shared.arena + size * (operation.dx + local.begin)
+        spread = reals(kept + size * p * stride, n)
+        mean, mean_N = reals(kept + size * (p + 1) * stride, n), reals(kept + size * (p + 2) * stride, n)
+        scale, units = reals(shared.params + size * operation.params, p), real(p)
+        for i in range(n):
+            mean[i] = real(0)
+            mean_N[i] = real(0)
+        for u in range(p):
+            dA, N = reals(da + size * u * stride, n), reals(kept + size * u * stride, n)
+            for i in range(n):
+                dN = dA[i] * scale[u]
+                mean[i] += dN
+                mean_N[i] += dN * N[i]
+        for i in range(n):
+            mean[i] /= units
+            mean_N[i] /= units
+        for u in range(p):
+            dA, N = reals(da + size * u * stride, n), reals(kept + size * u * stride, n)
+            dX = reals(dx + size * u * stride, n)
+            for i in range(n):
+                dX[i] = (dA[i] * scale[u] - (mean[i] + N[i] * mean_N[i])) / spread[i]
+
+    return kernel
+
+
+def layer_norm_gradient(dtype: Any) -> Kernel:
+    """d_scale = Σ dA · N and d_shift = Σ dA over samples, for this thread's units."""
+    size, block = np.dtype(dtype).itemsize, machine.block(dtype)
+
+    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
+        shared, local, operation = (
+            shared_at(shared_address),
+            local_at(local_address),
+            operation_at(operation_address),
+        )
+        p, stride, kept = operation.n_out, shared.stride, shared.arena + size * operation.kept
+        n, add = (local.n + block - 1) // block * block, 1 if local.number > 0 else 0
+        ones, G = kept + size * (p + 3) * stride, shared.gradient + size * operation.params
+        for u in range(p * local.thread // shared.n_threads, p * (local.thread + 1) // shared.n_threads):
+            dA = shared.arena + size * (operation.da + u * stride)
+            call_dots(shared.dots, (kept + size * u * stride, stride, dA, stride, G + size * u, 1, 1, 1, n, add))
+            call_dots(shared.dots, (ones, stride, dA, stride, G + size * (p + u), 1, 1, 1, n, add))
+
+    return kernel

@@ -1,0 +1,259 @@
+"""The plan: a network's layers as a table of operations, with a place for every array in one arena.
+
+All arrays of the arena are (units, stride): one sample a column, `chunk` samples at a time. A buffer of activations
+has one row more than it has units, all ones, by which the next dense layer's bias is a row of its weights.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from glassnet.engine import machine
+from glassnet.engine.catalogue import ELEMENTWISE, SHARED_KERNELS, kernel_name
+from glassnet.maths.activations import ACTIVATIONS
+from glassnet.maths.activations import Activation as ActivationFunction
+from glassnet.maths.layers import Activation, Dense, Dropout, Layer, LayerNorm
+from glassnet.maths.losses import Elementwise, Loss, Quantile, SoftmaxCrossEntropy
+from glassnet.maths.optimisers import OPTIMISERS, Optimiser
+from glassnet.network import Network
+
+__all__ = ["Operation", "Plan", "plan_of", "unsupported"]
+
+ARENA_BYTES = 2**19  # of one chunk: half of the second-level cache that most processors give a core
+FEWEST_COLUMNS = 256  # of a chunk, however wide the network
+CACHE_LINE = 64
+
+
+@dataclass
+class Operation:
+    """One row of the table: kernels by name, and the fields of `records.OPERATION` by name, offsets in rows so far."""
+
+    kernels: dict[str, str]
+    fields: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass
+class Plan:
+    """What a program is made of.
+
+    operations : in the order of the forward pass.   loss : the one at the end.
+    kernels : names of all kernels, those of `operations` apart: gather, output, train, predict, update.
+    rows : rows of (stride) numbers that the arena has.   ones : rows that hold ones.
+    places : offsets, in rows, of "inputs", "targets", "counts" and "outputs".
+    chunk, stride : samples a chunk holds, and columns a buffer has.
+    """
+
+    network: Network
+    dtype: np.dtype
+    chunk: int
+    stride: int
+    operations: list[Operation]
+    loss: Operation
+    kernels: dict[str, str]
+    rows: int
+    ones: list[int]
+    places: dict[str, int]
+    options: np.ndarray | None
+    n_targets: int
+
+
+def unsupported(network: Network, optimiser: Optimiser | None = None) -> str | None:
+    """Why the engine cannot run a network: what in it is the user's own; None when it can."""
+    for layer in network.layers:
+        if type(layer) not in (Dense, Activation, Dropout, LayerNorm):
+            return f"the layer {type(layer).__name__} is not one of glassnet's"
+        activation = getattr(layer, "activation", None)
+        if activation is not None and ACTIVATIONS.get(activation.name) is not activation:
+            return f"the activation {activation.name!r} is not one of glassnet's"
+    loss = network.loss
+    if type(loss) not in (Elementwise, SoftmaxCrossEntropy, Quantile) or loss.custom:
+        return f"the loss {loss.name!r} is not one of glassnet's"
+    if optimiser is not None and type(optimiser) is not OPTIMISERS.get(optimiser.name):
+        return f"the optimiser {type(optimiser).__name__} is not one of glassnet's"
+    if network.dtype not in (np.float32, np.float64):
+        return f"numbers are {network.dtype}"
+    return None
+
+
+class _Rows:
+    """Hands out rows of the arena one after the other."""
+
+    def __init__(self) -> None:
+        self.n = 0
+        self.ones: list[int] = []
+
+    def take(self, n: int, ones_below: bool = False) -> int:
+        """The first of n rows; with a row of ones below them if asked."""
+        first, self.n = self.n, self.n + n + ones_below
+        if ones_below:
+            self.ones.append(first + n)
+        return first
+
+
+def plan_of(network: Network, batch_size: int, optimiser: Optimiser | None = None) -> Plan:
+    """Lay out a network for batches (or predictions) of so many rows at most."""
+    dtype, rows = network.dtype, _Rows()
+    lay_out = _Layout(network, rows)
+    for i, layer in enumerate(network.layers):
+        lay_out.add(i, layer)
+    n_outputs, n_targets = network.n_outputs, _n_targets(network.loss, network.n_outputs)
+    loss = lay_out.loss(network.loss)
+    places = {
+        "inputs": lay_out.inputs,
+        "targets": rows.take(n_targets),
+        "counts": rows.take(2),
+        "outputs": rows.take(n_outputs),
+    }
+    output = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "multilabel": "sigmoid", "poisson": "exp"}
+    kernels = {
+        **{name: kernel_name(name, dtype) for name in SHARED_KERNELS},
+        "gather": kernel_name("gather", dtype),
+        "loss": loss.kernels["forward"],
+        "output": kernel_name("output", dtype, output.get(network.loss.name, "identity")),
+        "train": kernel_name("train", dtype),
+        "predict": kernel_name("predict", dtype),
+    }
+    if optimiser is not None:
+        kernels["update"] = kernel_name("update", dtype, "adam" if optimiser.name == "adamw" else optimiser.name)
+    chunk, stride = _columns(rows.n, batch_size, dtype)
+    options = _options(network.loss, n_outputs)
+    return Plan(
+        network, dtype, chunk, stride, lay_out.operations, loss, kernels, rows.n, rows.ones, places, options, n_targets
+    )
+
+
+class _Layout:
+    """Turns layers into operations, one after the other; `value` and `gradient` are where the last ones left theirs."""
+
+    def __init__(self, network: Network, rows: _Rows) -> None:
+        self.network, self.rows, self.dtype = network, rows, network.dtype
+        self.operations: list[Operation] = []
+        self.width = network.n_features
+        self.inputs = self.value = rows.take(self.width, ones_below=True)
+        self.gradient = -1  # nobody asks for the gradient of the inputs
+        self.first = network.blocks[0].layer if network.blocks else len(network.layers)  # with parameters
+
+    def add(self, i: int, layer: Layer) -> None:
+        """The operations of layer i."""
+        if isinstance(layer, Dense):
+            self._dense(i, layer.units)
+            self._activation(i, layer.activation)
+        elif isinstance(layer, Activation):
+            self._activation(i, layer.activation)
+        elif isinstance(layer, Dropout):
+            self._dropout(i, layer)
+        elif isinstance(layer, LayerNorm):
+            self._layer_norm(i, layer)
+
+    def _operation(self, i: int, kind: str, formula: str, passes: tuple[str, ...], **fields: int | float) -> None:
+        """One row of the table, from the last value to a new one."""
+        if i < self.first:  # nothing below learns
+            passes = ("forward",)
+        kernels = {name: kernel_name(f"{kind}_{name}", self.dtype, formula) for name in passes}
+        self.operations.append(Operation(kernels, {"layer": i, "x": self.value, **fields}))
+        self.value = int(fields["a"])
+
+    def _dense(self, i: int, n_out: int) -> None:
+        block = machine.block(self.dtype)
+        dx, below = self.gradient, i > self.first
+        self.gradient = self.rows.take(n_out)
+        wide = -(-n_out // block) * block if _is_wide(self.width, n_out, block) else 0
+        self._operation(
+            i,
+            "dense",
+            "",
+            ("forward", "backward", "gradient"),
+            is_dense=1,
+            n_in=self.width,
+            n_out=n_out,
+            a=self.rows.take(n_out, ones_below=True),
+            da=self.gradient,
+            dx=max(dx, 0),
+            da_rows=self.rows.take(wide),
+            n_wide=wide,
+            params=self._offset(i),
+            input_gradient=int(below),
+        )
+        self.width = n_out
+
+    def _activation(self, i: int, activation: ActivationFunction) -> None:
+        if activation.name != "identity":
+            self._in_place(i, "activation", activation.name)
+
+    def _dropout(self, i: int, layer: Dropout) -> None:
+        self._in_place(i, "dropout", "", option=layer.rate, kept=self.rows.take(self.width))
+
+    def _in_place(self, i: int, kind: str, formula: str, **fields: int | float) -> None:
+        """An operation on each entry, whose gradient overwrites the one that comes to it."""
+        place = max(self.gradient, 0)
+        a = self.rows.take(self.width, ones_below=True)
+        passes = ("forward", "backward") if self.gradient >= 0 else ("forward",)
+        self._operation(i, kind, formula, passes, n_in=self.width, n_out=self.width, a=a, da=place, dx=place, **fields)
+
+    def _layer_norm(self, i: int, layer: LayerNorm) -> None:
+        dx, below = self.gradient, i > self.first
+        self.gradient = self.rows.take(self.width)
+        self._operation(
+            i,
+            "layer_norm",
+            "",
+            ("forward", "backward", "gradient"),
+            n_in=self.width,
+            n_out=self.width,
+            a=self.rows.take(self.width, ones_below=True),
+            kept=self.rows.take(self.width + 3, ones_below=True),
+            da=self.gradient,
+            dx=max(dx, 0),
+            params=self._offset(i),
+            option=layer.epsilon,
+            input_gradient=int(below),
+        )
+
+    def _offset(self, i: int) -> int:
+        return next(block.offset for block in self.network.blocks if block.layer == i)
+
+    def loss(self, loss: Loss) -> Operation:
+        """The operation at the end: from scores to losses and their gradient."""
+        name = "binary_cross_entropy" if loss.name == "multilabel" else loss.name
+        gradient = self.gradient if self.gradient >= 0 else self.rows.take(self.width)
+        fields = {"n_out": self.width, "x": self.value, "dx": gradient, "kept": self.rows.take(3)}
+        if name in ELEMENTWISE:
+            fields["kept"] = self.rows.take(1)
+        return Operation({"forward": kernel_name("loss", self.dtype, name)}, fields)
+
+
+def _is_wide(n_in: int, n_out: int, block: int) -> bool:
+    """Whether the gradient of a dense layer is summed with vectors along its outputs.
+
+    Else they run along samples: right for a handful of units, where most lanes of the former would be empty.
+    """
+    return n_out > block // 4
+
+
+def _n_targets(loss: Loss, n_outputs: int) -> int:
+    return 1 if isinstance(loss, Quantile) else n_outputs
+
+
+def _options(loss: Loss, n_outputs: int) -> np.ndarray | None:
+    """The third argument of the loss's formulas, one for each output."""
+    if isinstance(loss, Quantile):
+        return np.asarray(loss.quantiles, np.float64)
+    delta = getattr(loss, "options", {}).get("delta")
+    return None if delta is None else np.full(n_outputs, float(delta))
+
+
+def _columns(n_rows: int, batch_size: int, dtype: np.dtype) -> tuple[int, int]:
+    """Samples a chunk holds and columns a buffer has.
+
+    A buffer's rows begin at different places of a cache: were they a power of two apart, they would displace each
+    other.
+    """
+    block, size = machine.block(dtype), dtype.itemsize
+    fits = ARENA_BYTES // (n_rows * size) // block * block
+    chunk = min(-(-max(batch_size, 1) // block) * block, max(FEWEST_COLUMNS, fits))
+    line = CACHE_LINE // size
+    even = (chunk // line) % 2 == 0
+    return chunk, chunk + (line if even and chunk >= 8 * line else 0)

@@ -1,0 +1,133 @@
+"""The records that Python fills and kernels read: one for a whole run, one for each thread, one for each operation.
+
+All fields are 8 bytes wide. An address is a whole number; offsets and strides count numbers of the network's float
+type. Buffers of the arena are (units, stride): a sample a column, so that vectors run along samples.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+__all__ = ["LOCAL", "OPERATION", "SHARED"]
+
+WHOLE, REAL = np.int64, np.float64
+
+SHARED = np.dtype(
+    [
+        # the plan
+        ("operations", WHOLE),  # address of the table
+        ("n_operations", WHOLE),
+        ("arena", WHOLE),  # address of the buffers
+        ("stride", WHOLE),  # columns of a buffer, padding included
+        ("chunk", WHOLE),  # samples that the arena holds at a time
+        ("n_features", WHOLE),
+        ("n_outputs", WHOLE),
+        ("n_targets", WHOLE),  # columns of T
+        ("inputs", WHOLE),  # offset of X in the arena
+        ("targets", WHOLE),  # offset of T
+        ("counts", WHOLE),  # offset of what each sample counts in the loss; a row below, in its gradient
+        ("outputs", WHOLE),  # offset of the outputs Y
+        ("n_params", WHOLE),
+        # addresses of kernels
+        ("product", WHOLE),
+        ("dots", WHOLE),
+        ("transpose", WHOLE),
+        ("gather", WHOLE),
+        ("loss", WHOLE),
+        ("output", WHOLE),
+        ("update", WHOLE),
+        # the data
+        ("X", WHOLE),
+        ("T", WHOLE),
+        ("weights", WHOLE),  # 0 where rows have none
+        ("rows", WHOLE),  # int64 row numbers in the order of training; 0: as they are
+        ("n_rows", WHOLE),  # how many of them
+        ("Y", WHOLE),  # predictions go here
+        ("block_losses", WHOLE),  # one for each block of columns, in the network's float type
+        # the state
+        ("params", WHOLE),
+        ("gradient", WHOLE),
+        ("moment_1", WHOLE),
+        ("moment_2", WHOLE),
+        ("roles", WHOLE),  # int64 (n, 3): begin, end, and whether it is a weight, of each parameter block
+        ("n_roles", WHOLE),
+        # the steps
+        ("batch", WHOLE),  # rows a step
+        ("n_steps", WHOLE),
+        ("step", WHOLE),  # done before this run
+        ("rates", WHOLE),  # float64 (n_steps, 4), see `training.backend.RATES`
+        ("factors", WHOLE),  # float64 (n_steps, 5), of the optimiser's formula
+        ("seed", np.uint64),
+        ("l1", REAL),
+        ("l2", REAL),
+        ("clip_norm", REAL),  # 0: none
+        ("smoothing", REAL),
+        ("smoothing_classes", WHOLE),
+        ("mean", WHOLE),  # whether the loss is a mean over rows
+        ("resident", WHOLE),  # whether X and T lie in the arena already
+        # what comes back
+        ("total_loss", REAL),  # summed over steps, times the weight of each batch
+        ("n_done", WHOLE),  # steps finished
+        ("finite", WHOLE),
+        # threads
+        ("n_threads", WHOLE),
+        ("waiting", WHOLE),  # threads at the barrier
+        ("round", WHOLE),  # barriers passed
+        ("stop", WHOLE),  # address of a whole number that is set from outside
+        ("stopping", WHOLE),  # what thread 0 made of it, for all
+    ]
+)
+
+LOCAL = np.dtype(
+    [
+        ("thread", WHOLE),
+        ("begin", WHOLE),  # this thread's columns of the chunk, whole blocks
+        ("end", WHOLE),
+        ("first", WHOLE),  # position of the chunk's first sample in `rows`
+        ("offset", WHOLE),  # the same, counted from the start of the batch
+        ("n", WHOLE),  # samples in the chunk
+        ("number", WHOLE),  # of the chunk within its batch
+        ("n_batch", WHOLE),  # samples in the batch
+        ("share", REAL),  # of a sample of weight 1 in the reduced loss
+        ("training", WHOLE),
+        ("step", WHOLE),
+        ("learning_rate", REAL),
+        ("weight_decay", REAL),
+        ("dropout", REAL),
+        ("smoothing", REAL),
+        ("scale", REAL),  # of the gradient, by clipping
+        ("scratch", WHOLE),  # address of int64 numbers of this thread alone
+        ("scratch_2", WHOLE),  # and of numbers of the network's float type
+        # the range of parameters to update
+        ("from_param", WHOLE),
+        ("to_param", WHOLE),
+        ("is_weight", WHOLE),
+        ("l1", REAL),
+        ("l2", REAL),
+        ("run_step", WHOLE),  # steps of this run before
+    ]
+)
+
+OPERATION = np.dtype(
+    [
+        ("forward", WHOLE),  # addresses of kernels, 0 where there is nothing to do
+        ("backward", WHOLE),
+        ("gradient", WHOLE),
+        ("is_dense", WHOLE),
+        ("n_in", WHOLE),
+        ("n_out", WHOLE),
+        ("x", WHOLE),  # offsets in the arena: input,
+        ("a", WHOLE),  # output,
+        ("kept", WHOLE),  # what the backward pass needs beside them,
+        ("dx", WHOLE),  # gradients with respect to input
+        ("da", WHOLE),  # and output,
+        ("da_rows", WHOLE),  # and the latter again with a sample a row
+        ("n_wide", WHOLE),  # columns of da_rows; 0: it is not needed
+        ("x_step", WHOLE),  # from one chunk's input to the next, where they all lie in the arena
+        ("params", WHOLE),  # offset of its parameters in the flat vector
+        ("input_gradient", WHOLE),  # whether dx is asked for
+        ("layer", WHOLE),
+        ("option", REAL),
+        ("options", WHOLE),  # address of float64 options of units
+    ]
+)
