@@ -5,6 +5,7 @@ A name is "kind__type" or "kind__formula__type", such as "dense_forward__float32
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -61,29 +62,23 @@ def names(dtype: Any) -> list[str]:
 
 def factory(name: str) -> Callable[[], Callable[..., None]]:
     """A function that makes the kernel of this name, ready to be compiled. It imports Numba when it is called."""
+    return functools.partial(_make, *_parts(name))
 
-    def make() -> Callable[..., None]:
-        from glassnet.engine import driver, microkernel, operations, updates
-        from glassnet.engine import losses as loss_kernels
 
-        kind, *formulas, dtype = name.split("__")
-        formula = formulas[0] if formulas else ""
-        if kind in ("activation_forward", "activation_backward"):
-            return getattr(operations, kind)(dtype, formula)
-        if kind == "loss" and formula == "cross_entropy":
-            return loss_kernels.cross_entropy_loss(dtype)
-        if kind == "loss":
-            return loss_kernels.elementwise_loss(dtype, *ELEMENTWISE[formula])
-        if kind == "output" and formula == "softmax":
-            return loss_kernels.softmax_output(dtype)
-        if kind == "output":
-            return loss_kernels.elementwise_output(dtype, OUTPUTS[formula])
-        if kind in SHARED_KERNELS:
-            return getattr(microkernel, kind)(dtype)
-        if kind == "update":
-            return updates.update(dtype, formula)
-        if kind in ("train", "predict"):
-            return getattr(driver, f"{kind}_kernel")(dtype)
-        return getattr(operations, kind)(dtype)
+def _parts(name: str) -> tuple[str, str, str]:
+    kind, *formula, dtype = name.split("__")
+    return kind, "".join(formula), dtype
 
-    return make
+
+def _make(kind: str, formula: str, dtype: str) -> Callable[..., None]:
+    from glassnet.engine import driver, microkernel, operations, rows, updates
+    from glassnet.engine import losses as loss_kernels
+
+    if kind == "loss" and formula in ELEMENTWISE:
+        return loss_kernels.elementwise_loss(dtype, *ELEMENTWISE[formula])
+    if kind == "output" and formula in OUTPUTS:
+        return loss_kernels.elementwise_output(dtype, OUTPUTS[formula])
+    if kind in ("loss", "output"):
+        return {"loss": loss_kernels.cross_entropy_loss, "output": loss_kernels.softmax_output}[kind](dtype)
+    room = next(room for room in (driver, microkernel, operations, rows, updates) if kind in room.__all__)
+    return getattr(room, kind)(dtype, formula) if formula else getattr(room, kind)(dtype)

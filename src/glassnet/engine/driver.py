@@ -12,12 +12,11 @@ whichever thread it falls to: the bits of a result do not depend on the number o
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from glassnet.engine import machine
-from glassnet.engine.formulas import compiled_formula
 from glassnet.engine.memory import (
     call,
     fetch_add,
@@ -33,10 +32,10 @@ from glassnet.engine.memory import (
     yield_processor,
 )
 from glassnet.engine.operations import Kernel
-from glassnet.engine.records import OPERATION, SHARED
-from glassnet.maths.penalties import penalty_backward
+from glassnet.engine.records import ABORT, OPERATION, SHARED
+from glassnet.engine.updates import clip_factor, update_share
 
-__all__ = ["predict_kernel", "train_kernel"]
+__all__ = ["predict", "train"]
 
 SPINS = 2000  # looks at the barrier, about 10 µs, before a waiting thread offers its processor to others
 OPERATION_SIZE = OPERATION.itemsize
@@ -44,28 +43,43 @@ WAITING, ROUND = SHARED.fields["waiting"][1], SHARED.fields["round"][1]  # type:
 
 
 @jit
-def barrier(shared_address, n_threads):  # type: ignore[no-untyped-def]
-    """Wait until all threads are here. The last to come opens the next round, which the others watch for."""
+def barrier(at_shared, n_threads, stop):
+    """Wait until all threads are here; false if the run is aborted, because one of them will never come.
+
+    The last to come opens the next round, which the others watch for.
+    """
     if n_threads == 1:
-        return
-    this_round = fetch_now(shared_address + ROUND)
-    if fetch_add(shared_address + WAITING, 1) == n_threads - 1:
-        store_now(shared_address + WAITING, 0)
-        store_now(shared_address + ROUND, this_round + 1)
-        return
+        return True
+    this_round = fetch_now(at_shared + ROUND)
+    if fetch_add(at_shared + WAITING, 1) == n_threads - 1:
+        store_now(at_shared + WAITING, 0)
+        store_now(at_shared + ROUND, this_round + 1)
+        return True
     spins = 0
-    while fetch_now(shared_address + ROUND) == this_round:
+    while fetch_now(at_shared + ROUND) == this_round:
         spins += 1
         if spins > SPINS:
+            if fetch_now(stop) == ABORT:
+                return False
             yield_processor()
+    return True
 
 
-def _passes(dtype: Any) -> Any:
-    """Functions that take the operations of the plan from first to last, and back."""
+class Passes(NamedTuple):
+    """Functions that take the operations of the plan one after the other."""
+
+    take_columns: Any
+    forward: Any
+    backward: Any
+    gradients: Any
+
+
+def passes(dtype: Any) -> Passes:
+    """The passes over the plan, for a float type."""
     block = machine.block(dtype)
 
     @jit
-    def take_columns(local, n, n_threads):  # type: ignore[no-untyped-def]
+    def take_columns(local, n, n_threads):
         """Give this thread its share of n columns, in whole blocks."""
         n_blocks = (n + block - 1) // block
         local.n = n
@@ -73,168 +87,151 @@ def _passes(dtype: Any) -> Any:
         local.end = n_blocks * (local.thread + 1) // n_threads * block
 
     @jit
-    def forward(shared, shared_address, local_address):  # type: ignore[no-untyped-def]
+    def forward(shared, at_shared, at_local):
         for i in range(shared.n_operations):
-            operation = shared.operations + i * OPERATION_SIZE
-            call(operation_at(operation).forward, (shared_address, local_address, operation))
+            at_operation = shared.operations + i * OPERATION_SIZE
+            call(operation_at(at_operation).forward, (at_shared, at_local, at_operation))
 
     @jit
-    def backward(shared, shared_address, local_address):  # type: ignore[no-untyped-def]
+    def backward(shared, at_shared, at_local):
         for i in range(shared.n_operations - 1, -1, -1):
-            operation = shared.operations + i * OPERATION_SIZE
-            if operation_at(operation).backward:
-                call(operation_at(operation).backward, (shared_address, local_address, operation))
+            at_operation = shared.operations + i * OPERATION_SIZE
+            if operation_at(at_operation).backward:
+                call(operation_at(at_operation).backward, (at_shared, at_local, at_operation))
 
     @jit
-    def gradients(shared, shared_address, local_address):  # type: ignore[no-untyped-def]
+    def gradients(shared, at_shared, at_local):
         for i in range(shared.n_operations):
-            operation = shared.operations + i * OPERATION_SIZE
-            if operation_at(operation).gradient:
-                call(operation_at(operation).gradient, (shared_address, local_address, operation))
+            at_operation = shared.operations + i * OPERATION_SIZE
+            if operation_at(at_operation).gradient:
+                call(operation_at(at_operation).gradient, (at_shared, at_local, at_operation))
 
-    return take_columns, forward, backward, gradients
+    return Passes(take_columns, forward, backward, gradients)
 
 
-def train_kernel(dtype: Any) -> Kernel:
-    """One thread's part of a run of training steps: (shared, local, address of the loss's operation)."""
-    take_columns, forward, backward, gradients = _passes(dtype)
-    reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
-    block, penalty_of = machine.block(dtype), compiled_formula(penalty_backward, dtype)
+def _accounts(dtype: Any) -> tuple[Any, Any]:
+    """Functions that set out a step for a thread, and that add up what it lost."""
+    reals, block = reals_of(dtype), machine.block(dtype)
 
     @jit
-    def weigh(shared, first, n):  # type: ignore[no-untyped-def]
+    def weigh(shared, first, n):
         """The weight of a batch: the sum of its rows' weights, or their number."""
         if shared.weights == 0:
             return float(n)
         weights, rows, total = reals(shared.weights, 1 << 40), int64s(shared.rows, shared.n_rows), 0.0
         for i in range(first, first + n):
-            total += weights[rows[i] if shared.rows else i]
+            total += weights[rows[i]]
         return total
 
     @jit
-    def update_range(shared, local, shared_address, local_address, begin, end, is_weight):  # type: ignore[no-untyped-def]
-        if end > begin and shared.update:
-            local.from_param, local.to_param, local.is_weight = begin, end, is_weight
-            call(shared.update, (shared_address, local_address, 0))
+    def begin_step(shared, local, step, first, n_batch):
+        """Rates and shares of a step of this run, whose batch begins at a position of the order."""
+        rates = float64s(shared.rates + 32 * step, 4)
+        local.run_step, local.step = step, shared.step + step
+        local.learning_rate, local.weight_decay = rates[0], rates[1]
+        local.dropout, local.smoothing = rates[2], shared.smoothing * rates[3]
+        weight = weigh(shared, first, n_batch)
+        local.share = 1.0 if shared.mean == 0 else (1.0 / weight if weight > 0.0 else 0.0)
+        local.scale, local.number = 1.0, 0
 
     @jit
-    def update_own(shared, local, shared_address, local_address):  # type: ignore[no-untyped-def]
-        """Update the parameters whose gradient this thread has summed: rows of W, and the bias with the last."""
-        for i in range(shared.n_operations):
-            operation = operation_at(shared.operations + i * OPERATION_SIZE)
-            if operation.gradient == 0:
-                continue
-            n_units = operation.n_in + 1 if operation.is_dense else operation.n_out
-            first = n_units * local.thread // shared.n_threads
-            last = n_units * (local.thread + 1) // shared.n_threads
-            start, q = operation.params, operation.n_out
-            if operation.is_dense:
-                weights = min(last, operation.n_in)
-                update_range(
-                    shared, local, shared_address, local_address, start + first * q, start + weights * q, 1
-                )
-                if last > operation.n_in:
-                    bias = start + operation.n_in * q
-                    update_range(shared, local, shared_address, local_address, bias, bias + q, 0)
-            else:
-                update_range(shared, local, shared_address, local_address, start + first, start + last, 0)
-                update_range(shared, local, shared_address, local_address, start + q + first, start + q + last, 0)
+    def end_step(shared, step, n_batch):
+        """Add the losses of all blocks, in their order; a loss that is not finite ends the run."""
+        n_blocks = (n_batch + block - 1) // block
+        sums, loss = reals(shared.block_losses, n_blocks), 0.0
+        for i in range(n_blocks):
+            loss += sums[i]
+        shared.total_loss += loss
+        shared.n_done = step + 1
+        shared.finite = 1 if np.isfinite(loss) else 0
+
+    return begin_step, end_step
+
+
+def _chunk_of(dtype: Any) -> Any:
+    """A function that takes one chunk of a batch through the network, up to its gradients."""
+    take_columns, forward, backward, gradients = passes(dtype)
 
     @jit
-    def norm(shared):  # type: ignore[no-untyped-def]
-        """‖G‖ with the penalties in it, in float64."""
-        G, P, roles = reals(shared.gradient, shared.n_params), reals(shared.params, shared.n_params), int64s(
-            shared.roles, 3 * shared.n_roles
-        )
-        total = 0.0
-        l1, l2 = real(shared.l1), real(shared.l2)
-        for r in range(shared.n_roles):
-            penalised = roles[3 * r + 2] != 0 and (shared.l1 > 0.0 or shared.l2 > 0.0)
-            for i in range(roles[3 * r], roles[3 * r + 1]):
-                g = G[i]
-                if penalised:
-                    g += penalty_of(P[i], l1, l2)
-                total += float(g) * float(g)
-        return np.sqrt(total)
+    def take_chunk(shared, local, at_shared, at_local, at_loss, n):
+        """False if the step is to be given up: nothing of it has reached the parameters."""
+        take_columns(local, n, shared.n_threads)
+        if local.end > local.begin:
+            call(shared.gather, (at_shared, at_local, 0))
+            forward(shared, at_shared, at_local)
+            call(shared.loss, (at_shared, at_local, at_loss))
+            backward(shared, at_shared, at_local)
+        if local.thread == 0:
+            shared.stopping = fetch_now(shared.stop)
+        if not barrier(at_shared, shared.n_threads, shared.stop) or shared.stopping:
+            return False
+        gradients(shared, at_shared, at_local)
+        local.number += 1
+        return True
 
-    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
-        shared, local = shared_at(shared_address), local_at(local_address)
-        n_threads, batch, chunk = shared.n_threads, shared.batch, shared.chunk
-        rates = float64s(shared.rates, 4 * shared.n_steps)
-        local.training, local.l1, local.l2 = 1, shared.l1, shared.l2
+    return take_chunk
+
+
+def train(dtype: Any) -> Kernel:
+    """One thread's part of a run of training steps; the third address is that of the loss's operation."""
+    take_chunk, clip, update = _chunk_of(dtype), clip_factor(dtype), update_share()
+    begin_step, end_step = _accounts(dtype)
+
+    @jit
+    def take_step(shared, local, at_shared, at_local, at_loss, step):
+        """False if the run ends before the step is done."""
+        first, done, n_threads, stop = step * shared.batch, 0, shared.n_threads, shared.stop
+        n_batch = min(shared.batch, shared.n_rows - first)
+        begin_step(shared, local, step, first, n_batch)
+        while done < n_batch:
+            if done > 0 and not barrier(at_shared, n_threads, stop):
+                return False
+            local.first, local.offset = first + done, done
+            if not take_chunk(shared, local, at_shared, at_local, at_loss, min(shared.chunk, n_batch - done)):
+                return False
+            done += shared.chunk
+        if shared.clip_norm > 0.0:
+            if not barrier(at_shared, n_threads, stop):
+                return False
+            local.scale = clip(shared)
+            if not barrier(at_shared, n_threads, stop):
+                return False
+        update(shared, local, at_shared, at_local)
+        if local.thread == 0:
+            end_step(shared, step, n_batch)
+        return barrier(at_shared, n_threads, stop)
+
+    def kernel(at_shared, at_local, at_loss):
+        shared, local = shared_at(at_shared), local_at(at_local)
+        local.training = 1
         for step in range(shared.n_steps):
-            start = step * batch
-            n_batch = min(batch, shared.n_rows - start)
-            local.run_step, local.step = step, shared.step + step
-            local.learning_rate, local.weight_decay = rates[4 * step], rates[4 * step + 1]
-            local.dropout, local.smoothing = rates[4 * step + 2], shared.smoothing * rates[4 * step + 3]
-            weight = weigh(shared, start, n_batch)
-            local.share = 1.0 if shared.mean == 0 else (1.0 / weight if weight > 0.0 else 0.0)
-            local.scale, local.number = 1.0, 0
-            stopping = False
-            offset = 0
-            while offset < n_batch:
-                n = min(chunk, n_batch - offset)
-                local.first, local.offset = start + offset, offset
-                take_columns(local, n, n_threads)
-                if local.end > local.begin:
-                    call(shared.gather, (shared_address, local_address, 0))
-                    forward(shared, shared_address, local_address)
-                    call(shared.loss, (shared_address, local_address, operation_address))
-                    backward(shared, shared_address, local_address)
-                if local.thread == 0:
-                    shared.stopping = fetch_now(shared.stop)
-                barrier(shared_address, n_threads)
-                stopping = shared.stopping != 0
-                if stopping:
-                    break
-                gradients(shared, shared_address, local_address)
-                local.number += 1
-                offset += chunk
-                if offset < n_batch:
-                    barrier(shared_address, n_threads)
-            if stopping:  # the step under way is given up: nothing of it has reached the parameters
-                break
-            if shared.clip_norm > 0.0:
-                barrier(shared_address, n_threads)
-                length = norm(shared)
-                local.scale = min(1.0, shared.clip_norm / (length + 1e-6))
-                barrier(shared_address, n_threads)
-            update_own(shared, local, shared_address, local_address)
-            if local.thread == 0:
-                sums = reals(shared.block_losses, (n_batch + block - 1) // block)
-                loss = 0.0
-                for i in range((n_batch + block - 1) // block):
-                    loss += sums[i]
-                shared.total_loss += loss
-                shared.n_done = step + 1
-                shared.finite = 1 if np.isfinite(loss) else 0
-            barrier(shared_address, n_threads)
-            if shared.finite == 0:
-                break
+            if not take_step(shared, local, at_shared, at_local, at_loss, step) or shared.finite == 0:
+                return
 
     return kernel
 
 
-def predict_kernel(dtype: Any) -> Kernel:
-    """One thread's part of a prediction, chunk by chunk; with targets, the losses of the blocks as well."""
-    take_columns, forward, _, _ = _passes(dtype)
+def predict(dtype: Any) -> Kernel:
+    """One thread's part of a prediction, chunk by chunk; with targets, the losses of the blocks as well.
 
-    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
-        shared, local = shared_at(shared_address), local_at(local_address)
-        local.training, local.number, local.offset, local.smoothing, local.dropout = 0, 0, 0, 0.0, 0.0
-        local.share = 1.0
+    Threads never meet: each works on its own columns of the arena.
+    """
+    take_columns, forward, _, _ = passes(dtype)
+
+    def kernel(at_shared, at_local, at_loss):
+        shared, local = shared_at(at_shared), local_at(at_local)
+        local.training, local.number, local.smoothing, local.dropout, local.share = 0, 0, 0.0, 0.0, 1.0
         local.first = -shared.chunk
         while local.first + shared.chunk < shared.n_rows and fetch_now(shared.stop) == 0:
             local.first += shared.chunk
             take_columns(local, min(shared.chunk, shared.n_rows - local.first), shared.n_threads)
             if local.end == local.begin:
                 continue
-            call(shared.gather, (shared_address, local_address, 0))
-            forward(shared, shared_address, local_address)
+            call(shared.gather, (at_shared, at_local, 0))
+            forward(shared, at_shared, at_local)
             if shared.T:
-                call(shared.loss, (shared_address, local_address, operation_address))
+                call(shared.loss, (at_shared, at_local, at_loss))
             if shared.Y:
-                call(shared.output, (shared_address, local_address, operation_address))
+                call(shared.output, (at_shared, at_local, at_loss))
 
     return kernel

@@ -30,7 +30,7 @@ def compiled_formula(formula: Callable[..., Any], dtype: Any) -> Any:
         return formula  # Numba knows its compiled twin by the function itself
     key = (formula, dtype)
     if key not in _COMPILED:
-        _COMPILED[key] = jit(_retyped(formula, dtype))
+        _COMPILED[key] = jit(_retyped(formula, dtype), inline=True)
     return _COMPILED[key]
 
 

@@ -13,83 +13,89 @@ import numpy as np
 
 from glassnet.engine import machine
 from glassnet.engine.formulas import compiled_formula
-from glassnet.engine.memory import (
-    call_dots,
-    call_transpose,
-    int64s,
-    jit,
-    local_at,
-    operation_at,
-    reals_of,
-    shared_at,
-)
+from glassnet.engine.memory import call_dots, jit, local_at, operation_at, reals_of, shared_at
 from glassnet.engine.operations import Kernel
+from glassnet.engine.rows import writer
 from glassnet.maths.elementary import exp, log, maximum, where
 
 __all__ = ["cross_entropy_loss", "elementwise_loss", "elementwise_output", "softmax_output"]
 
 
 def _sum_blocks(dtype: Any) -> Any:
-    """A function that sums the losses of a thread's columns, times what each sample counts, block by block."""
+    """A function that sums the losses of a thread's columns, times what each sample counts, block by block.
+
+    Blocks are the same whatever the number of threads; their sums are added up in their order at the end of a step.
+    """
     block, size = machine.block(dtype), np.dtype(dtype).itemsize
 
     @jit
-    def sum_blocks(dots, losses, counts, sums, begin, end, first):  # type: ignore[no-untyped-def]
-        for column in range(begin, end, block):
-            place = (first + column) // block
-            x, d = losses + size * column, counts + size * column
-            call_dots(dots, (x, 0, d, 0, sums + size * place, 0, 1, 1, block, 0))
+    def sum_blocks(shared, local, losses):
+        first = local.offset if local.training else local.first
+        for column in range(local.begin, local.end, block):
+            x, d = shared.arena + size * (losses + column), shared.arena + size * (shared.counts + column)
+            place = shared.block_losses + size * ((first + column) // block)
+            call_dots(shared.dots, (x, 0, d, 0, place, 0, 1, 1, block, 0))
 
     return sum_blocks
 
 
-def cross_entropy_loss(dtype: Any) -> Kernel:
-    """-Σ_j T_j log softmax(Z)_j and dZ = softmax(Z) - T: `maths.losses.softmax_cross_entropy`, classes along rows.
+def _exponentials(dtype: Any) -> Any:
+    """A function that writes e^(Z_k - largest) to E_k, their total over k, and the largest score of each sample.
 
-    The largest score of a sample is subtracted first, so that no exponential overflows.
+    So no exponential overflows. `work` is the address of two rows: the largest scores and the totals.
     """
     reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
-    e, ln, larger, choose = (compiled_formula(f, dtype) for f in (exp, log, maximum, where))
-    sum_blocks = _sum_blocks(dtype)
+    e, larger = compiled_formula(exp, dtype), compiled_formula(maximum, dtype)
 
-    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
-        shared, local, operation = (
-            shared_at(shared_address),
-            local_at(local_address),
-            operation_at(operation_address),
-        )
-        n, stride, n_classes, begin = local.end - local.begin, shared.stride, shared.n_outputs, local.begin
-        z, t = shared.arena + size * (operation.x + begin), shared.arena + size * (shared.targets + begin)
-        d, work = shared.arena + size * (operation.dx + begin), shared.arena + size * (operation.kept + begin)
-        largest, total, loss = reals(work, n), reals(work + size * stride, n), reals(work + 2 * size * stride, n)
-        share = reals(shared.arena + size * (shared.counts + stride + begin), n)
+    @jit
+    def exponentials(z, out, work, n_classes, n, stride):
+        largest, total = reals(work, n), reals(work + size * stride, n)
         Z = reals(z, n)
         for i in range(n):
             largest[i] = Z[i]
             total[i] = real(0)
-            loss[i] = real(0)
         for k in range(1, n_classes):
             Z = reals(z + size * k * stride, n)
             for i in range(n):
                 largest[i] = larger(largest[i], Z[i])
         for k in range(n_classes):
-            Z, dZ = reals(z + size * k * stride, n), reals(d + size * k * stride, n)
+            Z, E = reals(z + size * k * stride, n), reals(out + size * k * stride, n)
             for i in range(n):
-                E = e(Z[i] - largest[i])
-                dZ[i] = E
-                total[i] += E
+                power = e(Z[i] - largest[i])
+                E[i] = power
+                total[i] += power
+
+    return exponentials
+
+
+def cross_entropy_loss(dtype: Any) -> Kernel:
+    """-Σ_j T_j log softmax(Z)_j and dZ = softmax(Z) - T: `maths.losses.softmax_cross_entropy`, classes along rows."""
+    reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
+    ln, choose = compiled_formula(log, dtype), compiled_formula(where, dtype)
+    exponentials, sum_blocks = _exponentials(dtype), _sum_blocks(dtype)
+
+    def kernel(at_shared, at_local, at_operation):
+        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
+        n, stride, n_classes, begin = local.end - local.begin, shared.stride, shared.n_outputs, local.begin
+        z, d = shared.arena + size * (operation.x + begin), shared.arena + size * (operation.dx + begin)
+        t = shared.arena + size * (shared.targets + local.number * shared.targets_step + begin)
+        work = shared.arena + size * (operation.kept + begin)
+        share = reals(shared.arena + size * (shared.counts + stride + begin), n)
+        exponentials(z, d, work, n_classes, n, stride)
+        largest, total, loss = reals(work, n), reals(work + size * stride, n), reals(work + 2 * size * stride, n)
         for i in range(n):
+            loss[i] = real(0)
             largest[i] += ln(total[i])
+        for i in range(n):
             total[i] = share[i] / total[i]
         for k in range(n_classes):
             Z, dZ = reals(z + size * k * stride, n), reals(d + size * k * stride, n)
             T = reals(t + size * k * stride, n)
-            for i in range(n):
+            for i in range(n):  # two loops: LLVM gives up on one with this many arrays that might overlap
                 loss[i] -= T[i] * choose(T[i] > real(0), Z[i] - largest[i], real(0))
+            for i in range(n):
                 dZ[i] = dZ[i] * total[i] - T[i] * share[i]
-        first = local.first if local.training == 0 else local.offset
-        losses, counts = shared.arena + size * (operation.kept + 2 * stride), shared.arena + size * shared.counts
-        sum_blocks(shared.dots, losses, counts, shared.block_losses, begin, local.end, first)
+        sum_blocks(shared, local, operation.kept + 2 * stride)
 
     return kernel
 
@@ -106,22 +112,19 @@ def elementwise_loss(dtype: Any, value: Callable[..., Any], slope: Callable[...,
         apply_value, apply_slope = value_of, slope_of
     else:
 
-        @jit
-        def apply_value(z, t, option):  # type: ignore[no-untyped-def]
+        def value_without(z, t, option):
             return value_of(z, t)
 
-        @jit
-        def apply_slope(z, t, option):  # type: ignore[no-untyped-def]
+        def slope_without(z, t, option):
             return slope_of(z, t)
 
-    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
-        shared, local, operation = (
-            shared_at(shared_address),
-            local_at(local_address),
-            operation_at(operation_address),
-        )
+        apply_value, apply_slope = jit(value_without, inline=True), jit(slope_without, inline=True)
+
+    def kernel(at_shared, at_local, at_operation):
+        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
         n, stride, n_outputs, begin = local.end - local.begin, shared.stride, shared.n_outputs, local.begin
-        z, t = shared.arena + size * (operation.x + begin), shared.arena + size * (shared.targets + begin)
+        z = shared.arena + size * (operation.x + begin)
+        t = shared.arena + size * (shared.targets + local.number * shared.targets_step + begin)
         d = shared.arena + size * (operation.dx + begin)
         loss = reals(shared.arena + size * (operation.kept + begin), n)
         share = reals(shared.arena + size * (shared.counts + stride + begin), n)
@@ -138,59 +141,23 @@ def elementwise_loss(dtype: Any, value: Callable[..., Any], slope: Callable[...,
                 dZ[i] = apply_slope(Z[i], T[i], option) / outputs * share[i]
         for i in range(n):
             loss[i] /= outputs
-        first = local.first if local.training == 0 else local.offset
-        losses, counts = shared.arena + size * operation.kept, shared.arena + size * shared.counts
-        sum_blocks(shared.dots, losses, counts, shared.block_losses, begin, local.end, first)
+        sum_blocks(shared, local, operation.kept)
 
     return kernel
 
 
-def _write_outputs(dtype: Any) -> Any:
-    """A function that copies a thread's columns of outputs to the rows of Y."""
-    size = np.dtype(dtype).itemsize
-
-    @jit
-    def write(shared, local):  # type: ignore[no-untyped-def]
-        n = min(max(local.n - local.begin, 0), local.end - local.begin)
-        offsets = int64s(local.scratch, shared.n_outputs)
-        for k in range(shared.n_outputs):
-            offsets[k] = k * shared.stride
-        Y = shared.Y + size * (local.first + local.begin) * shared.n_outputs
-        source = shared.arena + size * (shared.outputs + local.begin)
-        call_transpose(shared.transpose, (source, local.scratch, shared.n_outputs, n, Y, shared.n_outputs))
-
-    return write
-
-
 def softmax_output(dtype: Any) -> Kernel:
     """Y = softmax(Z), classes along rows: `maths.losses.softmax`."""
-    reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
-    e, larger, write = compiled_formula(exp, dtype), compiled_formula(maximum, dtype), _write_outputs(dtype)
+    reals, size = reals_of(dtype), np.dtype(dtype).itemsize
+    exponentials, write = _exponentials(dtype), writer(dtype)
 
-    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
-        shared, local, operation = (
-            shared_at(shared_address),
-            local_at(local_address),
-            operation_at(operation_address),
-        )
+    def kernel(at_shared, at_local, at_operation):
+        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
         n, stride, n_classes, begin = local.end - local.begin, shared.stride, shared.n_outputs, local.begin
         z, y = shared.arena + size * (operation.x + begin), shared.arena + size * (shared.outputs + begin)
         work = shared.arena + size * (operation.kept + begin)
-        largest, total = reals(work, n), reals(work + size * stride, n)
-        Z = reals(z, n)
-        for i in range(n):
-            largest[i] = Z[i]
-            total[i] = real(0)
-        for k in range(1, n_classes):
-            Z = reals(z + size * k * stride, n)
-            for i in range(n):
-                largest[i] = larger(largest[i], Z[i])
-        for k in range(n_classes):
-            Z, Y = reals(z + size * k * stride, n), reals(y + size * k * stride, n)
-            for i in range(n):
-                E = e(Z[i] - largest[i])
-                Y[i] = E
-                total[i] += E
+        exponentials(z, y, work, n_classes, n, stride)
+        total = reals(work + size * stride, n)
         for k in range(n_classes):
             Y = reals(y + size * k * stride, n)
             for i in range(n):
@@ -203,14 +170,10 @@ def softmax_output(dtype: Any) -> Kernel:
 def elementwise_output(dtype: Any, transform: Callable[..., Any]) -> Kernel:
     """Y = transform(Z), the output function of an elementwise loss."""
     formula, reals, size = compiled_formula(transform, dtype), reals_of(dtype), np.dtype(dtype).itemsize
-    write = _write_outputs(dtype)
+    write = writer(dtype)
 
-    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
-        shared, local, operation = (
-            shared_at(shared_address),
-            local_at(local_address),
-            operation_at(operation_address),
-        )
+    def kernel(at_shared, at_local, at_operation):
+        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
         n, stride, begin = local.end - local.begin, shared.stride, local.begin
         for k in range(shared.n_outputs):
             Z = reals(shared.arena + size * (operation.x + k * stride + begin), n)

@@ -36,9 +36,17 @@ __all__ = [
 WORD = ir.IntType(64)
 
 
-def jit(function: Any) -> Any:
-    """A helper that kernels call: compiled into each of them, arithmetic exactly as written, no exceptions."""
-    return njit(error_model="numpy", boundscheck=False, nogil=True)(function)
+def jit(function: Any, inline: bool = False) -> Any:
+    """A helper that kernels call: compiled into each of them, arithmetic exactly as written, no exceptions.
+
+    inline : whether it must become part of the loop that calls it, however long it is: else the loop is not vectorised.
+    """
+    return njit(error_model="numpy", boundscheck=False, nogil=True, forceinline=inline)(function)
+
+
+def _intrinsic(function: Any) -> Any:
+    """Numba's decorator, whose callers give one argument fewer than the function has."""
+    return intrinsic(function)
 
 
 def _pointer_to(kind: Any) -> Any:
@@ -59,7 +67,7 @@ def _array_at(kind: Any) -> Any:
     pointer = _pointer_to(kind)
 
     @jit
-    def array(address, n):  # type: ignore[no-untyped-def]
+    def array(address, n):
         return carray(pointer(address), (n,))
 
     return array
@@ -70,7 +78,7 @@ def _record_at(dtype: Any) -> Any:
     pointer = _pointer_to(from_dtype(dtype))
 
     @jit
-    def record(address):  # type: ignore[no-untyped-def]
+    def record(address):
         return carray(pointer(address), (1,))[0]
 
     return record
@@ -116,7 +124,7 @@ def _atomic(builder: Any, address: Any) -> Any:
     return builder.inttoptr(address, WORD.as_pointer())
 
 
-@intrinsic
+@_intrinsic
 def fetch_add(typing_context: Any, address: Any, amount: Any) -> Any:
     """Add to a whole number that threads share; returns what it was before."""
 
@@ -126,7 +134,7 @@ def fetch_add(typing_context: Any, address: Any, amount: Any) -> Any:
     return types.int64(types.int64, types.int64), generate
 
 
-@intrinsic
+@_intrinsic
 def fetch_now(typing_context: Any, address: Any) -> Any:
     """Read a whole number that another thread may change."""
 
@@ -136,7 +144,7 @@ def fetch_now(typing_context: Any, address: Any) -> Any:
     return types.int64(types.int64), generate
 
 
-@intrinsic
+@_intrinsic
 def store_now(typing_context: Any, address: Any, value: Any) -> Any:
     """Write a whole number for other threads to read."""
 
@@ -147,7 +155,7 @@ def store_now(typing_context: Any, address: Any, value: Any) -> Any:
     return types.void(types.int64, types.int64), generate
 
 
-@intrinsic
+@_intrinsic
 def yield_processor(typing_context: Any) -> Any:
     """Let another thread have the processor: sched_yield, or SwitchToThread on Windows."""
     import sys

@@ -154,10 +154,13 @@ def product(dtype: Any) -> Callable[..., None]:
     """
     largest, size = machine.tile_rows(), np.dtype(dtype).itemsize
     vector = machine.lanes(dtype)
-    wide, pair = _choose("tile", {m: _tile(dtype, m, machine.TILE_COLUMNS) for m in range(1, largest + 1)}, 9), 2 * vector
+    wide, pair = (
+        _choose("tile", {m: _tile(dtype, m, machine.TILE_COLUMNS) for m in range(1, largest + 1)}, 9),
+        2 * vector,
+    )
     narrow = _choose("tile", {m: _tile(dtype, m, 1) for m in range(1, largest + 1)}, 9)
 
-    def multiply(A, a_row, a_k, B, b_k, C, c_row, n_rows, n_columns, n_k, add):  # type: ignore[no-untyped-def]
+    def multiply(A, a_row, a_k, B, b_k, C, c_row, n_rows, n_columns, n_k, add):
         n_tiles = (n_rows + largest - 1) // largest
         row = 0
         for tile in range(n_tiles):
@@ -214,7 +217,7 @@ def dots(dtype: Any) -> Callable[..., None]:
     largest, size = 8, np.dtype(dtype).itemsize
     choices = _choose("dots", {m: _dots(dtype, m) for m in range(1, largest + 1)}, 7)
 
-    def kernel(X, x_row, D, d_row, G, g_row, n_in, n_out, n, add):  # type: ignore[no-untyped-def]
+    def kernel(X, x_row, D, d_row, G, g_row, n_in, n_out, n, add):
         for j in range(n_out):
             k = 0
             while k < n_in:
@@ -227,7 +230,7 @@ def dots(dtype: Any) -> Callable[..., None]:
 
 
 def _transpose_block(dtype: Any) -> Any:
-    """An intrinsic (source, source_rows, destination, stride): turn a block of lanes × lanes numbers around its diagonal.
+    """An intrinsic (source, source_rows, destination, stride): a block of lanes × lanes numbers turned around.
 
     Row i of the block begins at source + size · source_rows[i], where source_rows is the address of int64 offsets;
     column i of it becomes row i at the destination, rows `stride` numbers apart. Log₂(lanes) rounds of exchanges
@@ -271,23 +274,26 @@ def _exchange_places(lanes: int, half: int) -> tuple[list[int], list[int]]:
 
 
 def transpose(dtype: Any) -> Callable[..., None]:
-    """The kernel transpose(source, rows, n_rows, n_columns, destination, stride): a matrix turned so that rows become columns.
+    """The kernel transpose(source, rows, n_rows, n_columns, destination, stride): rows become columns.
 
-    `rows` is the address of n_rows int64 offsets from `source`, so that rows can lie anywhere.
+    `rows` is the address of n_rows int64 offsets from `source`, so that rows can lie anywhere. Whole blocks first; the
+    last block of columns overlaps the one before it where columns are not a multiple of the lanes.
     """
     block, lanes, size = _transpose_block(dtype), machine.lanes(dtype), np.dtype(dtype).itemsize
     reals = reals_of(dtype)
 
-    def kernel(source, rows, n_rows, n_columns, destination, stride):  # type: ignore[no-untyped-def]
-        whole_rows, whole_columns = n_rows - n_rows % lanes, n_columns - n_columns % lanes
-        offsets = int64s(rows, n_rows)
-        out = reals(destination, n_columns * stride)
-        for i in range(0, whole_rows, lanes):
-            for k in range(0, whole_columns, lanes):
+    def kernel(source, rows, n_rows, n_columns, destination, stride):
+        whole = n_rows - n_rows % lanes if n_columns >= lanes else 0
+        offsets, out = int64s(rows, n_rows), reals(destination, n_columns * stride)
+        for i in range(0, whole, lanes):
+            k = 0
+            while k < n_columns:
+                k = min(k, n_columns - lanes)
                 block(source + size * k, rows + 8 * i, destination + size * (k * stride + i), stride)
-        for i in range(n_rows):
+                k += lanes
+        for i in range(whole, n_rows):
             row = reals(source + size * offsets[i], n_columns)
-            for k in range(whole_columns if i < whole_rows else 0, n_columns):
+            for k in range(n_columns):
                 out[k * stride + i] = row[k]
 
     return kernel

@@ -1,6 +1,6 @@
 """The layers as kernels: forward, backward, and the gradient of their parameters.
 
-Each kernel is a function (shared, local, operation) of three addresses, see `records`. Forward and backward kernels
+Each kernel is a function of the addresses of three records, see `records`. Forward and backward kernels
 work on this thread's columns of the arena, local.begin to local.end; gradient kernels on all columns of the chunk, and
 on this thread's share of the parameters. What is an entry-by-entry formula comes from `maths`; what sums over units or
 samples is written here for columns of samples, and tests hold it against the layers of `maths`.
@@ -40,70 +40,12 @@ __all__ = [
     "dense_gradient",
     "dropout_backward",
     "dropout_forward",
-    "gather",
     "layer_norm_backward",
     "layer_norm_forward",
     "layer_norm_gradient",
 ]
 
 Kernel = Callable[[int, int, int], None]
-
-
-# --- rows into the arena --------------------------------------------------------------------------------------------
-
-
-def gather(dtype: Any) -> Kernel:
-    """Copy the rows of this thread's columns into the arena: X, T (smoothed), and what each sample counts.
-
-    Columns beyond the last sample are zeros, and count zero.
-    """
-    reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
-
-    @jit
-    def fill(transpose, source, width, rows, n, begin, end, destination, stride):  # type: ignore[no-untyped-def]
-        call_transpose(transpose, (source, rows, n, width, destination + size * begin, stride))
-        for k in range(width):
-            row = reals(destination + size * k * stride, end)
-            for i in range(begin + n, end):
-                row[i] = real(0)
-
-    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
-        shared, local = shared_at(shared_address), local_at(local_address)
-        begin, end, stride, first = local.begin, local.end, shared.stride, local.first
-        n = min(max(local.n - begin, 0), end - begin)
-        numbers = int64s(shared.rows, shared.n_rows)
-        offsets = int64s(local.scratch, n)
-        if shared.resident == 0:
-            for i in range(n):
-                offsets[i] = (numbers[first + begin + i] if shared.rows else first + begin + i) * shared.n_features
-            inputs = shared.arena + size * shared.inputs
-            fill(shared.transpose, shared.X, shared.n_features, local.scratch, n, begin, end, inputs, stride)
-        if shared.T == 0:
-            return
-        if shared.resident == 0 or local.smoothing > 0.0:
-            for i in range(n):
-                offsets[i] = (numbers[first + begin + i] if shared.rows else first + begin + i) * shared.n_targets
-            targets = shared.arena + size * shared.targets
-            fill(shared.transpose, shared.T, shared.n_targets, local.scratch, n, begin, end, targets, stride)
-        if local.smoothing > 0.0:
-            kept, spread = real(1.0 - local.smoothing), real(local.smoothing / shared.smoothing_classes)
-            for k in range(shared.n_targets):
-                row = reals(shared.arena + size * (shared.targets + k * stride), end)
-                for i in range(begin, begin + n):
-                    row[i] = kept * row[i] + spread
-        counts = reals(shared.arena + size * shared.counts, end)
-        shares = reals(shared.arena + size * (shared.counts + stride), end)
-        weights = reals(shared.weights, 1 << 40)
-        for i in range(begin, end):
-            counts[i] = real(1) if i < begin + n else real(0)
-        if shared.weights:
-            for i in range(begin, begin + n):
-                counts[i] = weights[numbers[first + i] if shared.rows else first + i]
-        each = real(local.share)
-        for i in range(begin, end):
-            shares[i] = counts[i] * each
-
-    return kernel
 
 
 # --- dense ----------------------------------------------------------------------------------------------------------
@@ -115,12 +57,8 @@ def dense_forward(dtype: Any) -> Kernel:
     """Z = [W; b]ᵀ [X; 1]."""
     size = np.dtype(dtype).itemsize
 
-    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
-        shared, local, operation = (
-            shared_at(shared_address),
-            local_at(local_address),
-            operation_at(operation_address),
-        )
+    def kernel(at_shared, at_local, at_operation):
+        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
         W = shared.params + size * operation.params
         x = operation.x + local.number * operation.x_step
         X = shared.arena + size * (x + local.begin)
@@ -135,12 +73,8 @@ def dense_backward(dtype: Any) -> Kernel:
     """dX = W dZ, where it is asked for, and dZ copied with a sample a row where the gradient wants it so."""
     size = np.dtype(dtype).itemsize
 
-    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
-        shared, local, operation = (
-            shared_at(shared_address),
-            local_at(local_address),
-            operation_at(operation_address),
-        )
+    def kernel(at_shared, at_local, at_operation):
+        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
         n_in, n_out, stride, begin = operation.n_in, operation.n_out, shared.stride, local.begin
         n = local.end - begin
         dZ = shared.arena + size * (operation.da + begin)
@@ -148,26 +82,23 @@ def dense_backward(dtype: Any) -> Kernel:
             W = shared.params + size * operation.params
             dX = shared.arena + size * (operation.dx + begin)
             call_product(shared.product, (W, n_out, 1, dZ, stride, dX, stride, n_in, n, n_out, 0))
-        if operation.n_wide:
-            offsets = int64s(local.scratch, n_out)
-            for j in range(n_out):
-                offsets[j] = j * stride
-            wide = operation.n_wide
-            call_transpose(shared.transpose, (dZ, local.scratch, n_out, n, shared.arena + size * (operation.da_rows + begin * wide), wide))
+        wide = operation.n_wide
+        if wide:  # whole vectors: what is beyond the last output is there to fill them, and goes nowhere
+            offsets = int64s(local.scratch, wide)
+            for j in range(wide):
+                offsets[j] = min(j, n_out - 1) * stride
+            rows = shared.arena + size * (operation.da_rows + begin * wide)
+            call_transpose(shared.transpose, (dZ, local.scratch, wide, n, rows, wide))
 
     return kernel
 
 
 def dense_gradient(dtype: Any) -> Kernel:
     """[dW; db] = [X; 1] dZᵀ, this thread's rows; added to what earlier chunks of the batch left."""
-    block, reals, size = machine.block(dtype), reals_of(dtype), np.dtype(dtype).itemsize
+    block, vector, reals, size = machine.block(dtype), machine.lanes(dtype), reals_of(dtype), np.dtype(dtype).itemsize
 
-    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
-        shared, local, operation = (
-            shared_at(shared_address),
-            local_at(local_address),
-            operation_at(operation_address),
-        )
+    def kernel(at_shared, at_local, at_operation):
+        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
         n_in, n_out, stride, wide = operation.n_in, operation.n_out, shared.stride, operation.n_wide
         first = (n_in + 1) * local.thread // shared.n_threads
         n_rows = (n_in + 1) * (local.thread + 1) // shared.n_threads - first
@@ -178,15 +109,20 @@ def dense_gradient(dtype: Any) -> Kernel:
         add = 1 if local.number > 0 else 0
         if wide == 0:
             n = (local.n + block - 1) // block * block
-            call_dots(shared.dots, (X, stride, shared.arena + size * operation.da, stride, G, n_out, n_rows, n_out, n, add))
+            call_dots(
+                shared.dots, (X, stride, shared.arena + size * operation.da, stride, G, n_out, n_rows, n_out, n, add)
+            )
             return
         rows = shared.arena + size * operation.da_rows
-        whole = n_out - n_out % block
+        whole = n_out - n_out % vector
         if whole:
             call_product(shared.product, (X, stride, 1, rows, wide, G, n_out, n_rows, whole, local.n, add))
         if whole < n_out:  # the last columns in memory of this thread, since whole vectors would reach beyond the row
             rest = wide - whole
-            call_product(shared.product, (X, stride, 1, rows + size * whole, wide, local.scratch_2, rest, n_rows, rest, local.n, 0))
+            call_product(
+                shared.product,
+                (X, stride, 1, rows + size * whole, wide, local.scratch_2, rest, n_rows, rest, local.n, 0),
+            )
             part, out = reals(local.scratch_2, n_rows * rest), reals(G, n_rows * n_out)
             for k in range(n_rows):
                 for j in range(n_out - whole):
@@ -204,12 +140,8 @@ def activation_forward(dtype: Any, name: str) -> Kernel:
     formula, reals = compiled_formula(ACTIVATIONS[name].forward, dtype), reals_of(dtype)
     size = np.dtype(dtype).itemsize
 
-    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
-        shared, local, operation = (
-            shared_at(shared_address),
-            local_at(local_address),
-            operation_at(operation_address),
-        )
+    def kernel(at_shared, at_local, at_operation):
+        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
         n = local.end - local.begin
         for u in range(operation.n_out):
             place = u * shared.stride + local.begin
@@ -226,12 +158,8 @@ def activation_backward(dtype: Any, name: str) -> Kernel:
     formula, reals = compiled_formula(ACTIVATIONS[name].backward, dtype), reals_of(dtype)
     size = np.dtype(dtype).itemsize
 
-    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
-        shared, local, operation = (
-            shared_at(shared_address),
-            local_at(local_address),
-            operation_at(operation_address),
-        )
+    def kernel(at_shared, at_local, at_operation):
+        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
         n = local.end - local.begin
         for u in range(operation.n_out):
             place = u * shared.stride + local.begin
@@ -256,13 +184,11 @@ def dropout_forward(dtype: Any) -> Kernel:
     size, purpose, half, low = np.dtype(dtype).itemsize, int(Purpose.DROPOUT), np.uint64(32), np.uint64(0xFFFFFFFF)
 
     @jit
-    def draw(factors, first, u, n_units, stride, begin, n, row, step, layer, seed, threshold, factor):  # type: ignore[no-untyped-def]
+    def draw(factors, first, u, n_units, stride, begin, n, row, step, layer, seed, threshold, factor):
         """Factors of the units u to u + 7, which share a block of random words, for n samples."""
         place = np.uint64((purpose << 32) + layer)
         for i in range(n):
-            words = rounds(
-                np.uint64(u // 8), np.uint64(row + i), np.uint64(step), place, np.uint64(seed), np.uint64(0)
-            )
+            words = rounds(np.uint64(u // 8), np.uint64(row + i), np.uint64(step), place, np.uint64(seed), np.uint64(0))
             for word in range(4):
                 for part in range(2):
                     unit = u + 2 * word + part
@@ -270,12 +196,8 @@ def dropout_forward(dtype: Any) -> Kernel:
                         bits = (words[word] >> half) if part else (words[word] & low)
                         factors[first + unit * stride + begin + i] = factor if bits >= threshold else real(0)
 
-    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
-        shared, local, operation = (
-            shared_at(shared_address),
-            local_at(local_address),
-            operation_at(operation_address),
-        )
+    def kernel(at_shared, at_local, at_operation):
+        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
         n, n_units, stride = local.end - local.begin, operation.n_out, shared.stride
         rate = operation.option * local.dropout if local.training else 0.0
         factors = reals(shared.arena, 1 << 40)
@@ -306,12 +228,8 @@ def dropout_backward(dtype: Any) -> Kernel:
     """dX = dA · keep / (1 - rate), in place of dA."""
     reals, size = reals_of(dtype), np.dtype(dtype).itemsize
 
-    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
-        shared, local, operation = (
-            shared_at(shared_address),
-            local_at(local_address),
-            operation_at(operation_address),
-        )
+    def kernel(at_shared, at_local, at_operation):
+        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
         n = local.end - local.begin
         for u in range(operation.n_out):
             place = u * shared.stride + local.begin
@@ -332,12 +250,8 @@ def layer_norm_forward(dtype: Any) -> Kernel:
     reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
     root = compiled_formula(sqrt, dtype)
 
-    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
-        shared, local, operation = (
-            shared_at(shared_address),
-            local_at(local_address),
-            operation_at(operation_address),
-        )
+    def kernel(at_shared, at_local, at_operation):
+        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
         n, p, stride = local.end - local.begin, operation.n_out, shared.stride
         kept = shared.arena + size * (operation.kept + local.begin)
         x, a = shared.arena + size * (operation.x + local.begin), shared.arena + size * (operation.a + local.begin)
@@ -375,12 +289,8 @@ def layer_norm_backward(dtype: Any) -> Kernel:
     """dX = (dN - mean(dN) - N · mean(dN · N)) / spread with dN = dA · scale: `maths.layers.layer_norm_backward`."""
     reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
 
-    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
-        shared, local, operation = (
-            shared_at(shared_address),
-            local_at(local_address),
-            operation_at(operation_address),
-        )
+    def kernel(at_shared, at_local, at_operation):
+        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
         if operation.input_gradient == 0:
             return
         n, p, stride = local.end - local.begin, operation.n_out, shared.stride
@@ -414,12 +324,8 @@ def layer_norm_gradient(dtype: Any) -> Kernel:
     """d_scale = Σ dA · N and d_shift = Σ dA over samples, for this thread's units."""
     size, block = np.dtype(dtype).itemsize, machine.block(dtype)
 
-    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
-        shared, local, operation = (
-            shared_at(shared_address),
-            local_at(local_address),
-            operation_at(operation_address),
-        )
+    def kernel(at_shared, at_local, at_operation):
+        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
         p, stride, kept = operation.n_out, shared.stride, shared.arena + size * operation.kept
         n, add = (local.n + block - 1) // block * block, 1 if local.number > 0 else 0
         ones, G = kept + size * (p + 3) * stride, shared.gradient + size * operation.params

@@ -22,7 +22,7 @@ from glassnet.network import Network
 
 __all__ = ["Operation", "Plan", "plan_of", "unsupported"]
 
-ARENA_BYTES = 2**19  # of one chunk: half of the second-level cache that most processors give a core
+ARENA_BYTES = 2**21  # of one chunk; smaller ones, down to the first-level cache, were no faster, and meet more often
 FEWEST_COLUMNS = 256  # of a chunk, however wide the network
 CACHE_LINE = 64
 
@@ -44,6 +44,7 @@ class Plan:
     rows : rows of (stride) numbers that the arena has.   ones : rows that hold ones.
     places : offsets, in rows, of "inputs", "targets", "counts" and "outputs".
     chunk, stride : samples a chunk holds, and columns a buffer has.
+    resident : whether inputs and targets have a place for every chunk of a batch, and stay there.
     """
 
     network: Network
@@ -58,6 +59,7 @@ class Plan:
     places: dict[str, int]
     options: np.ndarray | None
     n_targets: int
+    resident: bool
 
 
 def unsupported(network: Network, optimiser: Optimiser | None = None) -> str | None:
@@ -93,8 +95,11 @@ class _Rows:
         return first
 
 
-def plan_of(network: Network, batch_size: int, optimiser: Optimiser | None = None) -> Plan:
-    """Lay out a network for batches (or predictions) of so many rows at most."""
+def plan_of(network: Network, batch_size: int, optimiser: Optimiser | None = None, resident: bool = False) -> Plan:
+    """Lay out a network for batches (or predictions) of so many rows at most.
+
+    resident : keep the inputs and targets of a whole batch in the arena, since every step takes the same.
+    """
     dtype, rows = network.dtype, _Rows()
     lay_out = _Layout(network, rows)
     for i, layer in enumerate(network.layers):
@@ -119,9 +124,29 @@ def plan_of(network: Network, batch_size: int, optimiser: Optimiser | None = Non
     if optimiser is not None:
         kernels["update"] = kernel_name("update", dtype, "adam" if optimiser.name == "adamw" else optimiser.name)
     chunk, stride = _columns(rows.n, batch_size, dtype)
+    resident = resident and lay_out.operations[0].fields.get("is_dense", 0) == 1
+    if resident:  # a place for each chunk, one after the other
+        n_chunks = -(-batch_size // chunk)
+        places["inputs"] = lay_out.operations[0].fields["x"] = rows.take(0)
+        for _ in range(n_chunks):
+            rows.take(network.n_features, ones_below=True)
+        places["targets"] = rows.take(n_targets * n_chunks)
+        lay_out.operations[0].fields["x_step"] = network.n_features + 1
     options = _options(network.loss, n_outputs)
     return Plan(
-        network, dtype, chunk, stride, lay_out.operations, loss, kernels, rows.n, rows.ones, places, options, n_targets
+        network,
+        dtype,
+        chunk,
+        stride,
+        lay_out.operations,
+        loss,
+        kernels,
+        rows.n,
+        rows.ones,
+        places,
+        options,
+        n_targets,
+        resident,
     )
 
 
@@ -157,10 +182,10 @@ class _Layout:
         self.value = int(fields["a"])
 
     def _dense(self, i: int, n_out: int) -> None:
-        block = machine.block(self.dtype)
+        lanes = machine.lanes(self.dtype)
         dx, below = self.gradient, i > self.first
         self.gradient = self.rows.take(n_out)
-        wide = -(-n_out // block) * block if _is_wide(self.width, n_out, block) else 0
+        wide = -(-n_out // lanes) * lanes if _is_wide(n_out, lanes) else 0
         self._operation(
             i,
             "dense",
@@ -225,12 +250,12 @@ class _Layout:
         return Operation({"forward": kernel_name("loss", self.dtype, name)}, fields)
 
 
-def _is_wide(n_in: int, n_out: int, block: int) -> bool:
+def _is_wide(n_out: int, lanes: int) -> bool:
     """Whether the gradient of a dense layer is summed with vectors along its outputs.
 
     Else they run along samples: right for a handful of units, where most lanes of the former would be empty.
     """
-    return n_out > block // 4
+    return n_out > lanes // 2
 
 
 def _n_targets(loss: Loss, n_outputs: int) -> int:

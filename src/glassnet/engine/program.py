@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import threading
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,10 +13,14 @@ from glassnet.engine import machine
 from glassnet.engine.catalogue import SHARED_KERNELS, factory
 from glassnet.engine.kernels import addresses
 from glassnet.engine.plan import Plan
-from glassnet.engine.records import LOCAL, OPERATION, SHARED
+from glassnet.engine.records import ABORT, LOCAL, OPERATION, SHARED
+from glassnet.engine.threads import run_together
 
 __all__ = ["Program"]
 
+ROW_FIELDS = ("x", "x_step", "a", "kept", "dx", "da", "da_rows")  # which the plan counts in rows of the arena
+PLACES = {name: place for place, name in enumerate(SHARED.names or ())}  # of the fields, all of 8 bytes
+REAL_FIELDS = {name for name in PLACES if SHARED[name] == np.float64}
 ALIGNMENT = 64  # of the arena, a cache line
 KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
 
@@ -40,6 +44,9 @@ class Program:
         self.shared = self._shared()
         self.stop = np.zeros(1, np.int64)
         self.shared["stop"] = self.stop.ctypes.data
+        self._words = self.shared.view(np.int64)
+        self._loss = self.operations[-1:].ctypes.data
+        self._locals: list[_Local] = []
         self._train, self._predict = KERNEL(self.addresses["train"]), KERNEL(self.addresses["predict"])
 
     def _names(self) -> set[str]:
@@ -59,6 +66,8 @@ class Program:
             "n_features": plan.network.n_features,
             "n_outputs": plan.network.n_outputs,
             "n_targets": plan.n_targets,
+            "inputs_step": (plan.network.n_features + 1) * plan.stride if plan.resident else 0,
+            "targets_step": plan.n_targets * plan.stride if plan.resident else 0,
             "n_params": plan.network.params.size,
             **{name: row * plan.stride for name, row in plan.places.items()},
             **{name: self.addresses.get(name, 0) for name in (*SHARED_KERNELS, "gather", "loss", "output", "update")},
@@ -67,47 +76,71 @@ class Program:
             shared[name] = value
         return shared
 
-    def run(self, kernel: str, n_threads: int, **fields: Any) -> np.ndarray:
+    def n_blocks(self, n_rows: int) -> int:
+        """Sums of losses that so many rows leave, one for each block of columns."""
+        block = machine.block(self.plan.dtype)
+        return -(-n_rows // self.plan.chunk) * (self.plan.chunk // block)
+
+    def load(self, X: np.ndarray, T: np.ndarray) -> None:
+        """Put inputs and targets where a resident plan keeps them, chunk after chunk."""
+        plan = self.plan
+        arena = self.arena.reshape(plan.rows, plan.stride)
+        for i, first in enumerate(range(0, len(X), plan.chunk)):
+            last = min(first + plan.chunk, len(X))
+            x = plan.places["inputs"] + i * (X.shape[1] + 1)
+            t = plan.places["targets"] + i * T.shape[1]
+            arena[x : x + X.shape[1], : last - first] = X[first:last].T
+            arena[t : t + T.shape[1], : last - first] = T[first:last].T
+
+    def run(self, kernel: str, n_threads: int, *, wait: bool = False, **fields: Any) -> np.void:
         """Run "train" or "predict" with these fields of `records.SHARED`; returns the record as it is afterwards.
 
-        A field that is an array stands for its address. The calling thread waits in Python, where Ctrl-C can reach it.
+        A field that is an array stands for its address. wait : let other threads do all the work, so that this one can
+        be reached by Ctrl-C; for runs that take long.
         """
-        shared = self.shared.copy()
+        shared = self._words.copy()
         for name, value in fields.items():
-            shared[name] = value.ctypes.data if isinstance(value, np.ndarray) else value
+            shared[PLACES[name]] = _word(value, name)
+        shared[PLACES["n_threads"]] = n_threads
         self.stop[0] = 0
         function = self._train if kernel == "train" else self._predict
-        locals_ = [_Local(self.plan, thread) for thread in range(n_threads)]
-        shared["n_threads"] = n_threads
-        loss = self.operations[-1:].ctypes.data
-        calls = [(shared.ctypes.data, local.address, loss) for local in locals_]
-        if n_threads == 1:
-            function(*calls[0])
-        else:
-            threads = [threading.Thread(target=function, args=call, daemon=True) for call in calls[1:]]
-            for thread in threads:
-                thread.start()
-            function(*calls[0])
-            for thread in threads:
-                thread.join()
-        return shared[0]
+        while len(self._locals) < n_threads:
+            self._locals.append(_Local(self.plan, len(self._locals)))
+        address = shared.ctypes.data
+        calls = [functools.partial(function, address, local.address, self._loss) for local in self._locals[:n_threads]]
+        run_together(calls, wait, self.abort)
+        return shared.view(SHARED)[0]
 
     def interrupt(self) -> None:
         """Ask a run under way to stop: after the step, or within it where a step takes long."""
         self.stop[0] = 1
+
+    def abort(self) -> None:
+        """Make the threads of a run leave at once; what they worked on is then of no use."""
+        self.stop[0] = ABORT
 
 
 class _Local:
     """The record of one thread, with its scratch memory."""
 
     def __init__(self, plan: Plan, thread: int) -> None:
-        widths = [plan.network.n_features, *plan.network.widths, plan.stride]
-        self.whole = np.empty(max(widths) + 1, np.int64)
-        self.real = _aligned((max(widths[:-1]) + 1) * machine.block(plan.dtype), plan.dtype)
+        widths = [*plan.network.widths, plan.n_targets]
+        lanes = machine.lanes(plan.dtype)
+        self.whole = np.empty(max(*widths, plan.stride) + lanes, np.int64)
+        self.real = _aligned((max(widths) + 1) * machine.block(plan.dtype), plan.dtype)
         self.record = np.zeros(1, LOCAL)
         self.record["thread"] = thread
         self.record["scratch"], self.record["scratch_2"] = self.whole.ctypes.data, self.real.ctypes.data
         self.address = self.record.ctypes.data
+
+
+def _word(value: Any, name: str) -> Any:
+    """A field's value as the 8 bytes that stand in its place, as a whole number."""
+    if isinstance(value, np.ndarray):
+        return value.ctypes.data
+    if name in REAL_FIELDS:
+        return np.float64(value).view(np.int64)
+    return np.uint64(value).view(np.int64) if name == "seed" else value
 
 
 def _aligned(n: int, dtype: np.dtype) -> np.ndarray:
@@ -124,5 +157,5 @@ def _table(plan: Plan, operations: list[Any], found: dict[str, int]) -> np.ndarr
         for name, kernel in operation.kernels.items():
             record[name] = found[kernel]
         for name, value in operation.fields.items():
-            record[name] = value * plan.stride if name in ("x", "a", "kept", "dx", "da", "da_rows") else value
+            record[name] = value * plan.stride if name in ROW_FIELDS else value
     return table

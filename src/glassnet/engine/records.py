@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["LOCAL", "OPERATION", "SHARED"]
+__all__ = ["ABORT", "LOCAL", "N_FACTORS", "OPERATION", "SHARED"]
 
 WHOLE, REAL = np.int64, np.float64
+
+N_FACTORS = 5  # the most numbers that an optimiser's formula takes beside its arrays
+ABORT = 2  # the value of `stop` at which threads leave at once; at 1 they end the step, or give it up
 
 SHARED = np.dtype(
     [
@@ -24,7 +27,9 @@ SHARED = np.dtype(
         ("n_outputs", WHOLE),
         ("n_targets", WHOLE),  # columns of T
         ("inputs", WHOLE),  # offset of X in the arena
+        ("inputs_step", WHOLE),  # from one chunk's inputs to the next, where they all lie in the arena
         ("targets", WHOLE),  # offset of T
+        ("targets_step", WHOLE),  # and from one chunk's targets to the next
         ("counts", WHOLE),  # offset of what each sample counts in the loss; a row below, in its gradient
         ("outputs", WHOLE),  # offset of the outputs Y
         ("n_params", WHOLE),
@@ -87,7 +92,6 @@ LOCAL = np.dtype(
         ("offset", WHOLE),  # the same, counted from the start of the batch
         ("n", WHOLE),  # samples in the chunk
         ("number", WHOLE),  # of the chunk within its batch
-        ("n_batch", WHOLE),  # samples in the batch
         ("share", REAL),  # of a sample of weight 1 in the reduced loss
         ("training", WHOLE),
         ("step", WHOLE),
@@ -102,8 +106,6 @@ LOCAL = np.dtype(
         ("from_param", WHOLE),
         ("to_param", WHOLE),
         ("is_weight", WHOLE),
-        ("l1", REAL),
-        ("l2", REAL),
         ("run_step", WHOLE),  # steps of this run before
     ]
 )

@@ -7,77 +7,82 @@ from typing import Any
 import numpy as np
 
 from glassnet.engine.formulas import compiled_formula
-from glassnet.engine.memory import float64s, jit, local_at, reals_of, shared_at
+from glassnet.engine.memory import call, float64s, int64s, jit, local_at, operation_at, reals_of, shared_at
 from glassnet.engine.operations import Kernel
+from glassnet.engine.records import N_FACTORS, OPERATION
 from glassnet.maths.optimisers import OPTIMISERS
 from glassnet.maths.penalties import decay, penalty_backward
 
-__all__ = ["N_FACTORS", "update"]
+__all__ = ["clip_factor", "update", "update_share"]
 
-N_FACTORS = 5  # the most numbers that an optimiser's formula takes beside its arrays
+OPERATION_SIZE = OPERATION.itemsize
 
 
 def _uniform(formula: Any, n_moments: int, n_factors: int) -> Any:
     """The formula as a function of (P, G, two moments, five factors) -> (P, two moments), whatever it uses of them."""
     if n_moments == 0:
 
-        @jit
-        def step(P, G, M, V, a, b, c, d, e):  # type: ignore[no-untyped-def]
+        def step(P, G, M, V, a, b, c, d, e):
             return formula(P, G, a), M, V
 
     elif n_moments == 1 and n_factors == 2:
 
-        @jit
-        def step(P, G, M, V, a, b, c, d, e):  # type: ignore[no-untyped-def]
+        def step(P, G, M, V, a, b, c, d, e):
             P, M = formula(P, G, M, a, b)
             return P, M, V
 
     elif n_moments == 1:
 
-        @jit
-        def step(P, G, M, V, a, b, c, d, e):  # type: ignore[no-untyped-def]
+        def step(P, G, M, V, a, b, c, d, e):
             P, M = formula(P, G, M, a, b, c)
             return P, M, V
 
     else:
 
-        @jit
-        def step(P, G, M, V, a, b, c, d, e):  # type: ignore[no-untyped-def]
+        def step(P, G, M, V, a, b, c, d, e):
             return formula(P, G, M, V, a, b, c, d, e)
 
-    return step
+    return jit(step, inline=True)
+
+
+def _prepare(dtype: Any) -> Any:
+    """A function that adds the penalties to a gradient, scales it, and lets the weights decay."""
+    penalise, shrink = compiled_formula(penalty_backward, dtype), compiled_formula(decay, dtype)
+    real = np.dtype(dtype).type
+
+    @jit
+    def prepare(P, G, shared, local, n):
+        l1, l2, scale = real(shared.l1), real(shared.l2), real(local.scale)
+        if local.is_weight and (shared.l1 > 0.0 or shared.l2 > 0.0):
+            for i in range(n):
+                G[i] += penalise(P[i], l1, l2)
+        if local.scale != 1.0:
+            for i in range(n):
+                G[i] *= scale
+        if local.is_weight and local.weight_decay > 0.0:
+            rate, weight_decay = real(local.learning_rate), real(local.weight_decay)
+            for i in range(n):
+                P[i] = shrink(P[i], rate, weight_decay)
+
+    return prepare
 
 
 def update(dtype: Any, name: str) -> Kernel:
-    """P, M, V ← the optimiser's formula, on local.from_param to local.to_param, at the step local.number of the run.
-
-    First the gradient gets the penalties' and is scaled; weights decay before the update.
-    """
+    """P, M, V ← the optimiser's formula, on the parameters from local.from_param to local.to_param."""
     optimiser = OPTIMISERS[name]
-    n_moments = len(optimiser.moments)
-    formula = compiled_formula(optimiser.formula, dtype)
-    step_of = _uniform(formula, n_moments, optimiser.n_factors)
-    penalise, shrink = compiled_formula(penalty_backward, dtype), compiled_formula(decay, dtype)
+    n_moments, prepare = len(optimiser.moments), _prepare(dtype)
+    step_of = _uniform(compiled_formula(optimiser.formula, dtype), n_moments, optimiser.n_factors)
     reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
 
-    def kernel(shared_address, local_address, operation_address):  # type: ignore[no-untyped-def]
-        shared, local = shared_at(shared_address), local_at(local_address)
+    def kernel(at_shared, at_local, at_operation):
+        shared, local = shared_at(at_shared), local_at(at_local)
         first, n = local.from_param, local.to_param - local.from_param
         P, G = reals(shared.params + size * first, n), reals(shared.gradient + size * first, n)
         M = reals(shared.moment_1 + size * first if n_moments > 0 else shared.gradient, n)
         V = reals(shared.moment_2 + size * first if n_moments > 1 else shared.gradient, n)
+        prepare(P, G, shared, local, n)
         factors = float64s(shared.factors + 8 * N_FACTORS * local.run_step, N_FACTORS)
         a, b, c, d, e = real(factors[0]), real(factors[1]), real(factors[2]), real(factors[3]), real(factors[4])
-        penalised = local.is_weight and (local.l1 > 0.0 or local.l2 > 0.0)
-        decaying = local.is_weight and local.weight_decay > 0.0
-        if penalised or local.scale != 1.0:
-            l1, l2, scale = real(local.l1), real(local.l2), real(local.scale)
-            for i in range(n):
-                G[i] = (G[i] + penalise(P[i], l1, l2)) * scale if penalised else G[i] * scale
-        if decaying:
-            rate, weight_decay = real(local.learning_rate), real(local.weight_decay)
-            for i in range(n):
-                P[i] = shrink(P[i], rate, weight_decay)
         for i in range(n):
             p, m, v = step_of(P[i], G[i], M[i], V[i], a, b, c, d, e)
             P[i] = p
@@ -87,3 +92,60 @@ def update(dtype: Any, name: str) -> Kernel:
                 V[i] = v
 
     return kernel
+
+
+def update_share() -> Any:
+    """A function that updates the parameters whose gradient this thread has summed: its rows of each layer's.
+
+    It calls the update kernel on whole runs of parameters of one role.
+    """
+
+    @jit
+    def update_range(shared, local, at_shared, at_local, begin, end, is_weight):
+        if end > begin:
+            local.from_param, local.to_param, local.is_weight = begin, end, is_weight
+            call(shared.update, (at_shared, at_local, 0))
+
+    @jit
+    def update_own(shared, local, at_shared, at_local):
+        if shared.update == 0:
+            return
+        for i in range(shared.n_operations):
+            operation = operation_at(shared.operations + i * OPERATION_SIZE)
+            if operation.gradient == 0:
+                continue
+            start, n_in, n_out = operation.params, operation.n_in, operation.n_out
+            n_units = n_in + 1 if operation.is_dense else n_out
+            first = n_units * local.thread // shared.n_threads
+            last = n_units * (local.thread + 1) // shared.n_threads
+            if operation.is_dense:  # rows of W, and the biases below them
+                weights, bias = start + min(last, n_in) * n_out, start + n_in * n_out
+                update_range(shared, local, at_shared, at_local, start + first * n_out, weights, 1)
+                update_range(shared, local, at_shared, at_local, bias, bias + n_out * (last > n_in), 0)
+            else:  # scales, then shifts
+                update_range(shared, local, at_shared, at_local, start + first, start + last, 0)
+                update_range(shared, local, at_shared, at_local, start + n_out + first, start + n_out + last, 0)
+
+    return update_own
+
+
+def clip_factor(dtype: Any) -> Any:
+    """A function of the whole gradient, penalties included: min(1, clip_norm / (‖G‖ + 1e-6)), in float64.
+
+    Every thread computes it for itself, so all have the same bits: `maths.penalties.clip_by_norm`.
+    """
+    reals, real, penalise = reals_of(dtype), np.dtype(dtype).type, compiled_formula(penalty_backward, dtype)
+
+    @jit
+    def factor(shared):
+        G, P = reals(shared.gradient, shared.n_params), reals(shared.params, shared.n_params)
+        roles, total = int64s(shared.roles, 3 * shared.n_roles), 0.0
+        l1, l2 = real(shared.l1), real(shared.l2)
+        for r in range(shared.n_roles):
+            penalised = roles[3 * r + 2] != 0 and (shared.l1 > 0.0 or shared.l2 > 0.0)
+            for i in range(roles[3 * r], roles[3 * r + 1]):
+                g = G[i] + penalise(P[i], l1, l2) if penalised else G[i]
+                total += float(g) * float(g)
+        return min(1.0, shared.clip_norm / (np.sqrt(total) + 1e-6))
+
+    return factor

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-import math
+import time
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from glassnet.engine.plan import plan_of, unsupported
 from glassnet.engine.program import Program
+from glassnet.engine.records import N_FACTORS
+from glassnet.engine.threads import Crew, threads_of
 from glassnet.maths.optimisers import Optimiser
+from glassnet.maths.penalties import penalty, penalty_backward
 from glassnet.network import Network
 from glassnet.training.backend import RATES, Rows, State
 
 __all__ = ["EngineBackend", "engine_outputs", "engine_supports"]
 
+RESIDENT_BYTES = 2**25  # of a full batch, up to which it is kept as kernels read it
 PREDICTED_TOGETHER = 512  # rows of a chunk of a prediction, at most
+# Multiplications of a run from which on this thread only waits for others: half a second of work, during which Ctrl-C
+# could not reach it.
+WORTH_WAITING = 10_000_000_000
+WORTH_SHARING = 4_000_000  # multiplications of a prediction from which on it is shared out among threads
 
 engine_supports = unsupported
 
@@ -23,7 +32,9 @@ engine_supports = unsupported
 class EngineBackend:
     """Steps of one optimiser on one network and its training rows; see `ReferenceBackend` for the arguments.
 
-    n_jobs : threads, or None for as many as pay.
+    n_jobs : threads, at most as many as the process may use; None tries which number is fastest. The result does not
+        depend on it.
+    Raises CompilerUnavailable where kernels cannot be compiled.
     """
 
     def __init__(
@@ -41,21 +52,25 @@ class EngineBackend:
     ) -> None:
         self.network = network
         self.optimiser = optimiser
-        self.rows = Rows(*(None if part is None else np.ascontiguousarray(part) for part in rows))
+        weights = None if rows.weights is None else np.ascontiguousarray(rows.weights)
+        self.rows = Rows(np.ascontiguousarray(rows.X), np.ascontiguousarray(rows.T), weights)
         self.batch_size = batch_size
+        self.l1, self.l2 = l1, l2
         self.n_jobs = n_jobs
-        self._program = Program(plan_of(network, batch_size, optimiser))
+        self._multiplications = 3 * _weights_of(network) * min(batch_size, len(rows.X))  # of a step
+        self._crew = Crew(threads_of(n_jobs), self._multiplications, fixed=n_jobs is not None)
+        whole = batch_size >= len(rows.X) and (rows.X.size + rows.T.size) * network.dtype.itemsize <= RESIDENT_BYTES
+        self._program = Program(plan_of(network, min(batch_size, len(rows.X)), optimiser, resident=whole))
+        self._loaded = False
         self._gradient = np.zeros(network.params.size + 64, network.dtype)
-        self._roles = np.array(
-            [(block.offset, block.offset + block.size, block.role == "weight") for block in network.blocks], np.int64
-        ).reshape(-1, 3)
+        roles = [(block.offset, block.offset + block.size, block.role == "weight") for block in network.blocks]
         self._fields: dict[str, Any] = {
             "X": self.rows.X,
             "T": self.rows.T,
             "weights": 0 if self.rows.weights is None else self.rows.weights,
             "gradient": self._gradient,
-            "roles": self._roles,
-            "n_roles": len(self._roles),
+            "roles": np.array(roles, np.int64).reshape(-1, 3),
+            "n_roles": len(roles),
             "batch": batch_size,
             "seed": seed,
             "l1": l1,
@@ -64,6 +79,7 @@ class EngineBackend:
             "smoothing": network.loss.label_smoothing,
             "smoothing_classes": network.loss.smoothing_classes(self.rows.T),
             "mean": int(network.reduction == "mean"),
+            "block_losses": np.zeros(self._program.n_blocks(batch_size), network.dtype),
         }
 
     @property
@@ -77,29 +93,158 @@ class EngineBackend:
         return {"params": params, "step": np.zeros((), np.int64), **self.optimiser.start(params)}
 
     def run(self, state: State, rows: np.ndarray, rates: np.ndarray) -> tuple[float, bool]:
-        """Train one step for each batch of `rows`; see `ReferenceBackend.run`."""
-        n_steps, first = len(rates), int(state["step"])
-        rows, rates = np.ascontiguousarray(rows, np.int64), np.ascontiguousarray(rates, np.float64)
-        steps = np.arange(first + 1, first + n_steps + 1)
-        factors = np.zeros((n_steps, 5))
-        for column, value in enumerate(self.optimiser.factors(steps, rates[:, RATES.index("learning_rate")])):
-            factors[:, column] = value
-        moments = [state[name] for name in self.optimiser.moments]
-        done = self._program.run(
-            "train",
-            self.n_jobs or 1,
-            **self._fields,
-            **{f"moment_{i}": moment for i, moment in enumerate(moments, 1)},
+        """Train one step for each batch of `rows`; see `ReferenceBackend.run`.
+
+        A step whose loss is not finite is the last: `state["step"]` then tells which it was.
+        """
+        first, n_steps = int(state["step"]), len(rates)
+        rates = np.ascontiguousarray(rates, np.float64)
+        n_threads, begun = self._crew.choose(), time.perf_counter()
+        done = self._run(
+            n_threads,
+            rows,
             params=state["params"],
-            rows=rows,
-            n_rows=len(rows),
             rates=rates,
-            factors=factors,
+            factors=self._factors(first, rates),
             n_steps=n_steps,
             step=first,
-            block_losses=np.zeros(self.batch_size + 64, self.network.dtype),
-            finite=1,
+            **{f"moment_{i}": state[name] for i, name in enumerate(self.optimiser.moments, 1)},
         )
+        self._crew.timed(n_threads, time.perf_counter() - begun, int(done["n_done"]))
         state["step"] += int(done["n_done"])
         finite = bool(done["finite"]) and bool(np.isfinite(state["params"]).all())
         return float(done["total_loss"]), finite
+
+    def _run(self, n_threads: int, rows: np.ndarray, **fields: Any) -> np.void:
+        """Run the training kernel over batches of `rows`."""
+        rows = np.ascontiguousarray(rows, np.int64)
+        resident = self._program.plan.resident and self._in_order(rows)
+        if resident and not self._loaded:
+            self._program.load(self.rows.X, self.rows.T)
+        self._loaded = resident
+        return self._program.run(
+            "train",
+            n_threads,
+            wait=self._multiplications * fields["n_steps"] > WORTH_WAITING,
+            **(self._fields | fields),
+            rows=rows,
+            n_rows=len(rows),
+            finite=1,
+            resident=int(resident),
+        )
+
+    def _factors(self, first: int, rates: np.ndarray) -> np.ndarray:
+        """What the optimiser's formula takes at each step beside its arrays, (n_steps, N_FACTORS)."""
+        steps = np.arange(first + 1, first + len(rates) + 1)
+        factors = np.zeros((len(rates), N_FACTORS))
+        for column, value in enumerate(self.optimiser.factors(steps, rates[:, RATES.index("learning_rate")])):
+            factors[:, column] = value
+        return factors
+
+    def _in_order(self, rows: np.ndarray) -> bool:
+        """Whether every batch holds all rows as they stand in the table."""
+        n = len(self.rows.X)
+        return len(rows) % n == 0 and bool((rows.reshape(-1, n) == np.arange(n)).all())
+
+    def interrupt(self) -> None:
+        """Ask a run under way to end early, from a signal handler or another thread."""
+        self._program.interrupt()
+
+    def loss_and_gradient(self, params: np.ndarray) -> tuple[float, np.ndarray]:
+        """The loss over all training rows, penalties included, and its gradient; see `ReferenceBackend`."""
+        n = len(self.rows.X)
+        params = np.ascontiguousarray(params, self.network.dtype)
+        done = self._run(
+            self._crew.choices[-1],
+            np.arange(n),
+            params=params,
+            rates=np.array([[0.0, 0.0, 0.0, 1.0]]),  # nothing moves, nothing is dropped
+            n_steps=1,
+            batch=n,
+            update=0,
+            clip_norm=0.0,
+            block_losses=np.zeros(self._program.n_blocks(n), self.network.dtype),
+        )
+        G = self._gradient[: params.size].copy()
+        loss = self.per_row(float(done["total_loss"]))
+        for block in self.network.blocks:
+            if block.role == "weight" and (self.l1 or self.l2):
+                W = params[block.slice]
+                G[block.slice] += penalty_backward(W, self.l1, self.l2)
+                loss += penalty(W, self.l1, self.l2)
+        return loss, G
+
+    def predict(self, params: np.ndarray, X: np.ndarray) -> np.ndarray:
+        """The outputs Y (n, K) of the network with these parameters."""
+        return _predictor(self.network)(params, X, self.n_jobs)[0]
+
+    def evaluate(self, params: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
+        """The loss on other rows, without dropout, smoothing or penalties, and the outputs Y."""
+        Y, total = _predictor(self.network)(params, rows.X, self.n_jobs, rows)
+        return self.per_row(total, rows), Y
+
+    def per_row(self, total: float, rows: Rows | None = None) -> float:
+        """A summed loss as the network reduces it: divided by the weight of the rows, or left a sum."""
+        return total if self.network.reduction == "sum" else total / (self.rows if rows is None else rows).total_weight
+
+    def share(self, rows: np.ndarray) -> float:
+        """The part of the training rows' weight that these row numbers hold."""
+        if self.rows.weights is None:
+            return len(rows) / len(self.rows.X)
+        return float(self.rows.weights[rows].sum()) / self.rows.total_weight
+
+
+class _Predictor:
+    """Predicts with one network's layers, whatever its parameters; keeps the program between calls."""
+
+    def __init__(self, network: Network) -> None:
+        self.dtype, self.n_outputs, self.weights = network.dtype, network.n_outputs, _weights_of(network)
+        self._plan = plan_of(network, PREDICTED_TOGETHER)
+        self._free: list[Program] = []  # programs that no other thread is using
+
+    def __call__(
+        self, params: np.ndarray, X: np.ndarray, n_jobs: int | None = None, rows: Rows | None = None
+    ) -> tuple[np.ndarray, float]:
+        """Outputs Y (n, K) for X (n, p), and with `rows` the sum of their losses times weights."""
+        X, params = np.ascontiguousarray(X, self.dtype), np.ascontiguousarray(params, self.dtype)
+        n, work = len(X), len(X) * self.weights
+        Y = np.empty((n, self.n_outputs), self.dtype)
+        fields: dict[str, Any] = {}
+        if rows is not None:
+            T = np.ascontiguousarray(rows.T, self.dtype)
+            weights = 0 if rows.weights is None else np.ascontiguousarray(rows.weights, self.dtype)
+            fields = {"T": T, "weights": weights}
+        try:
+            program = self._free.pop()
+        except IndexError:
+            program = Program(self._plan)
+        if rows is not None:
+            fields["block_losses"] = sums = np.zeros(program.n_blocks(n), self.dtype)
+        n_threads = threads_of(n_jobs) if work >= WORTH_SHARING else 1
+        program.run("predict", n_threads, wait=work > WORTH_WAITING, X=X, Y=Y, n_rows=n, params=params, **fields)
+        self._free.append(program)
+        return Y, float(sums.sum(dtype=np.float64)) if rows is not None else 0.0
+
+
+_PREDICTORS: WeakKeyDictionary[Network, _Predictor] = WeakKeyDictionary()
+
+
+def _predictor(network: Network) -> _Predictor:
+    """The predictor of a network, made when it is first needed."""
+    predictor = _PREDICTORS.get(network)
+    if predictor is None:
+        predictor = _PREDICTORS[network] = _Predictor(network)
+    return predictor
+
+
+def engine_outputs(network: Network, X: np.ndarray, n_jobs: int | None = None) -> np.ndarray:
+    """The outputs Y (n, K) of a trained network; each row's bits depend on nothing but the row.
+
+    Raises CompilerUnavailable where kernels cannot be compiled.
+    """
+    return _predictor(network)(network.params, X, n_jobs)[0]
+
+
+def _weights_of(network: Network) -> int:
+    """Multiplications of one row's forward pass."""
+    return sum(block.size for block in network.blocks if block.role == "weight")
