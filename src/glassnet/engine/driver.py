@@ -19,6 +19,7 @@ import numpy as np
 from glassnet.engine import machine
 from glassnet.engine.memory import (
     call,
+    call_dots,
     fetch_add,
     fetch_now,
     float64s,
@@ -79,12 +80,12 @@ def passes(dtype: Any) -> Passes:
     block = machine.block(dtype)
 
     @jit
-    def take_columns(local, n, n_threads):
-        """Give this thread its share of n columns, in whole blocks."""
-        n_blocks = (n + block - 1) // block
+    def take_columns(local, n, most, n_threads):
+        """Give this thread its share of n columns, in whole blocks: what of them lies in its share of `most`."""
+        n_blocks, most_blocks = (n + block - 1) // block, (most + block - 1) // block
         local.n = n
-        local.begin = n_blocks * local.thread // n_threads * block
-        local.end = n_blocks * (local.thread + 1) // n_threads * block
+        local.begin = min(most_blocks * local.thread // n_threads, n_blocks) * block
+        local.end = min(most_blocks * (local.thread + 1) // n_threads, n_blocks) * block
 
     @jit
     def forward(shared, at_shared, at_local):
@@ -111,7 +112,7 @@ def passes(dtype: Any) -> Passes:
 
 def _accounts(dtype: Any) -> tuple[Any, Any]:
     """Functions that set out a step for a thread, and that add up what it lost."""
-    reals, block = reals_of(dtype), machine.block(dtype)
+    reals = reals_of(dtype)
 
     @jit
     def weigh(shared, first, n):
@@ -135,11 +136,10 @@ def _accounts(dtype: Any) -> tuple[Any, Any]:
         local.scale, local.number = 1.0, 0
 
     @jit
-    def end_step(shared, step, n_batch):
-        """Add the losses of all blocks, in their order; a loss that is not finite ends the run."""
-        n_blocks = (n_batch + block - 1) // block
-        sums, loss = reals(shared.block_losses, n_blocks), 0.0
-        for i in range(n_blocks):
+    def end_step(shared, step, n_chunks):
+        """Add the losses of all chunks, in their order; a loss that is not finite ends the run."""
+        sums, loss = reals(shared.loss_sums, n_chunks), 0.0
+        for i in range(n_chunks):
             loss += sums[i]
         shared.total_loss += loss
         shared.n_done = step + 1
@@ -148,14 +148,28 @@ def _accounts(dtype: Any) -> tuple[Any, Any]:
     return begin_step, end_step
 
 
+def _sum_losses(dtype: Any) -> Any:
+    """A function that sums the losses of columns, each times what its sample counts, into a place of the sums."""
+    size = np.dtype(dtype).itemsize
+
+    @jit
+    def sum_losses(shared, begin, end, place):
+        losses, counts = shared.losses + begin, shared.counts + begin
+        x, d = shared.arena + size * losses, shared.arena + size * counts
+        call_dots(shared.dots, (x, 0, d, 0, shared.loss_sums + size * place, 0, 1, 1, end - begin, 0))
+
+    return sum_losses
+
+
 def _chunk_of(dtype: Any) -> Any:
     """A function that takes one chunk of a batch through the network, up to its gradients."""
     take_columns, forward, backward, gradients = passes(dtype)
+    sum_losses, block = _sum_losses(dtype), machine.block(dtype)
 
     @jit
     def take_chunk(shared, local, at_shared, at_local, at_loss, n):
         """False if the step is to be given up: nothing of it has reached the parameters."""
-        take_columns(local, n, shared.n_threads)
+        take_columns(local, n, n, shared.n_threads)
         if local.end > local.begin:
             call(shared.gather, (at_shared, at_local, 0))
             forward(shared, at_shared, at_local)
@@ -165,6 +179,8 @@ def _chunk_of(dtype: Any) -> Any:
             shared.stopping = fetch_now(shared.stop)
         if not barrier(at_shared, shared.n_threads, shared.stop) or shared.stopping:
             return False
+        if local.thread == 0:  # over all columns at once, so that the number of threads does not count
+            sum_losses(shared, 0, (n + block - 1) // block * block, local.number)
         gradients(shared, at_shared, at_local)
         local.number += 1
         return True
@@ -198,7 +214,7 @@ def train(dtype: Any) -> Kernel:
                 return False
         update(shared, local, at_shared, at_local)
         if local.thread == 0:
-            end_step(shared, step, n_batch)
+            end_step(shared, step, local.number)
         return barrier(at_shared, n_threads, stop)
 
     def kernel(at_shared, at_local, at_loss):
@@ -214,23 +230,28 @@ def train(dtype: Any) -> Kernel:
 def predict(dtype: Any) -> Kernel:
     """One thread's part of a prediction, chunk by chunk; with targets, the losses of the blocks as well.
 
-    Threads never meet: each works on its own columns of the arena.
+    Threads never meet: each works on its own columns of the arena, the same ones in every chunk.
     """
     take_columns, forward, _, _ = passes(dtype)
+    sum_losses, vector, block = _sum_losses(dtype), machine.lanes(dtype), machine.block(dtype)
 
     def kernel(at_shared, at_local, at_loss):
         shared, local = shared_at(at_shared), local_at(at_local)
         local.training, local.number, local.smoothing, local.dropout, local.share = 0, 0, 0.0, 0.0, 1.0
-        local.first = -shared.chunk
+        local.first, most = -shared.chunk, min(shared.chunk, shared.n_rows)
         while local.first + shared.chunk < shared.n_rows and fetch_now(shared.stop) == 0:
             local.first += shared.chunk
-            take_columns(local, min(shared.chunk, shared.n_rows - local.first), shared.n_threads)
+            take_columns(local, min(shared.chunk, shared.n_rows - local.first), most, shared.n_threads)
             if local.end == local.begin:
                 continue
+            if local.n <= vector and not shared.T:  # a row or a few: half a block will do
+                local.end = vector
             call(shared.gather, (at_shared, at_local, 0))
             forward(shared, at_shared, at_local)
             if shared.T:
                 call(shared.loss, (at_shared, at_local, at_loss))
+                for column in range(local.begin, local.end, block):
+                    sum_losses(shared, column, column + block, (local.first + column) // block)
             if shared.Y:
                 call(shared.output, (at_shared, at_local, at_loss))
 

@@ -1,7 +1,7 @@
 """The losses as kernels: what each sample loses, the slope of it, and the outputs.
 
-A loss kernel reads the scores Z and the targets T of this thread's columns, writes dZ (times what each sample counts),
-and leaves the sum of every block of columns where threads cannot change its order. An output kernel writes Y.
+A loss kernel reads the scores Z and the targets T of this thread's columns. It writes dZ, times what each sample
+counts, and the loss of each sample, which the driver adds up. An output kernel writes Y.
 """
 
 from __future__ import annotations
@@ -11,32 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.engine import machine
 from glassnet.engine.formulas import compiled_formula
-from glassnet.engine.memory import call_dots, jit, local_at, operation_at, reals_of, shared_at
+from glassnet.engine.memory import jit, local_at, operation_at, reals_of, shared_at
 from glassnet.engine.operations import Kernel
 from glassnet.engine.rows import writer
 from glassnet.maths.elementary import exp, log, maximum, where
 
 __all__ = ["cross_entropy_loss", "elementwise_loss", "elementwise_output", "softmax_output"]
-
-
-def _sum_blocks(dtype: Any) -> Any:
-    """A function that sums the losses of a thread's columns, times what each sample counts, block by block.
-
-    Blocks are the same whatever the number of threads; their sums are added up in their order at the end of a step.
-    """
-    block, size = machine.block(dtype), np.dtype(dtype).itemsize
-
-    @jit
-    def sum_blocks(shared, local, losses):
-        first = local.offset if local.training else local.first
-        for column in range(local.begin, local.end, block):
-            x, d = shared.arena + size * (losses + column), shared.arena + size * (shared.counts + column)
-            place = shared.block_losses + size * ((first + column) // block)
-            call_dots(shared.dots, (x, 0, d, 0, place, 0, 1, 1, block, 0))
-
-    return sum_blocks
 
 
 def _exponentials(dtype: Any) -> Any:
@@ -72,7 +53,7 @@ def cross_entropy_loss(dtype: Any) -> Kernel:
     """-Σ_j T_j log softmax(Z)_j and dZ = softmax(Z) - T: `maths.losses.softmax_cross_entropy`, classes along rows."""
     reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
     ln, choose = compiled_formula(log, dtype), compiled_formula(where, dtype)
-    exponentials, sum_blocks = _exponentials(dtype), _sum_blocks(dtype)
+    exponentials = _exponentials(dtype)
 
     def kernel(at_shared, at_local, at_operation):
         shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
@@ -82,7 +63,8 @@ def cross_entropy_loss(dtype: Any) -> Kernel:
         work = shared.arena + size * (operation.kept + begin)
         share = reals(shared.arena + size * (shared.counts + stride + begin), n)
         exponentials(z, d, work, n_classes, n, stride)
-        largest, total, loss = reals(work, n), reals(work + size * stride, n), reals(work + 2 * size * stride, n)
+        largest, total = reals(work, n), reals(work + size * stride, n)
+        loss = reals(shared.arena + size * (shared.losses + begin), n)
         for i in range(n):
             loss[i] = real(0)
             largest[i] += ln(total[i])
@@ -95,7 +77,6 @@ def cross_entropy_loss(dtype: Any) -> Kernel:
                 loss[i] -= T[i] * choose(T[i] > real(0), Z[i] - largest[i], real(0))
             for i in range(n):
                 dZ[i] = dZ[i] * total[i] - T[i] * share[i]
-        sum_blocks(shared, local, operation.kept + 2 * stride)
 
     return kernel
 
@@ -106,7 +87,7 @@ def elementwise_loss(dtype: Any, value: Callable[..., Any], slope: Callable[...,
     with_option : whether the formulas take a third argument, one number for each output (delta, quantile).
     """
     reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
-    value_of, slope_of, sum_blocks = compiled_formula(value, dtype), compiled_formula(slope, dtype), _sum_blocks(dtype)
+    value_of, slope_of = compiled_formula(value, dtype), compiled_formula(slope, dtype)
     float64s_at = reals_of(np.float64)
     if with_option:
         apply_value, apply_slope = value_of, slope_of
@@ -126,7 +107,7 @@ def elementwise_loss(dtype: Any, value: Callable[..., Any], slope: Callable[...,
         z = shared.arena + size * (operation.x + begin)
         t = shared.arena + size * (shared.targets + local.number * shared.targets_step + begin)
         d = shared.arena + size * (operation.dx + begin)
-        loss = reals(shared.arena + size * (operation.kept + begin), n)
+        loss = reals(shared.arena + size * (shared.losses + begin), n)
         share = reals(shared.arena + size * (shared.counts + stride + begin), n)
         options, outputs = float64s_at(operation.options, n_outputs), real(n_outputs)
         one_target = shared.n_targets == 1
@@ -141,7 +122,6 @@ def elementwise_loss(dtype: Any, value: Callable[..., Any], slope: Callable[...,
                 dZ[i] = apply_slope(Z[i], T[i], option) / outputs * share[i]
         for i in range(n):
             loss[i] /= outputs
-        sum_blocks(shared, local, operation.kept)
 
     return kernel
 

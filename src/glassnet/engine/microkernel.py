@@ -29,7 +29,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 
 from glassnet.engine import machine
-from glassnet.engine.memory import int64s, jit, reals_of
+from glassnet.engine.memory import int64s, reals_of
 
 __all__ = ["dots", "product", "transpose"]
 
@@ -61,6 +61,12 @@ class Vectors:
     def at(self, pointer: Any, offset: Any) -> Any:
         """The pointer moved on by a number of numbers."""
         return self.builder.gep(pointer, [offset if isinstance(offset, ir.Value) else WORD(offset)])
+
+    def zeroed(self) -> Any:
+        """A variable that holds a vector of zeros; LLVM keeps it in a register."""
+        variable = cgutils.alloca_once(self.builder, self.kind)
+        self.builder.store(self.zero, variable)
+        return variable
 
     def load(self, pointer: Any) -> Any:
         """A vector from any address."""
@@ -96,54 +102,58 @@ class Vectors:
         return self.builder.extract_element(vector, INDEX(0))
 
 
-def _tile(dtype: Any, m: int, columns: int) -> Any:
-    """The tile of m rows and so many vectors of columns, as an intrinsic; see the head of this module."""
+def _sized(make: Callable[[Any, Any, int, list[Any]], None], n_arguments: int, largest: int, dtype: Any) -> Any:
+    """An intrinsic (m, ...) that runs the code made for size m: one branch for each size from 1 to the largest.
+
+    make : writes the instructions for one size, given the builder, the vectors, the size and the arguments.
+    """
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        values = [builder.extract_value(arguments[1], i) for i in range(n_arguments)]
+        after = builder.append_basic_block("after")
+        switch = builder.switch(arguments[0], after)
+        for m in range(1, largest + 1):
+            branch = builder.append_basic_block(f"size_{m}")
+            switch.add_case(WORD(m), branch)
+            with builder.goto_block(branch):
+                make(builder, Vectors(builder, dtype), m, values)
+                builder.branch(after)
+        builder.position_at_end(after)
+        return context.get_dummy_value()
 
     @intrinsic
-    def tile(
-        typing_context: Any, a: Any, a_row: Any, a_k: Any, b: Any, b_k: Any, c: Any, c_row: Any, n_k: Any, add: Any
-    ) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            a, a_row, a_k, b, b_k, c, c_row, n_k, add = arguments
-            v = Vectors(builder, dtype)
-            A, B, C = v.pointer(a), v.pointer(b), v.pointer(c)
-            sums = [[cgutils.alloca_once_value(builder, v.zero) for _ in range(columns)] for _ in range(m)]
-            for row in sums:  # an alloca is set where the function begins, and this may be a loop
-                for total in row:
-                    builder.store(v.zero, total)
-            with cgutils.for_range(builder, n_k) as loop:
-                b_row = v.at(B, builder.mul(loop.index, b_k))
-                vectors = [v.load(v.at(b_row, j * v.lanes)) for j in range(columns)]
-                column = v.at(A, builder.mul(loop.index, a_k))
-                for i in range(m):
-                    number = v.spread(builder.load(v.at(column, builder.mul(a_row, WORD(i)))))
-                    for j in range(columns):
-                        builder.store(v.fma(number, vectors[j], builder.load(sums[i][j])), sums[i][j])
-            adding = builder.icmp_signed("!=", add, WORD(0))
-            with builder.if_else(adding) as (then, otherwise):
-                for branch, with_old in ((then, True), (otherwise, False)):
-                    with branch:
-                        for i in range(m):
-                            c_place = v.at(C, builder.mul(c_row, WORD(i)))
-                            for j in range(columns):
-                                place, total = v.at(c_place, j * v.lanes), builder.load(sums[i][j])
-                                v.store(builder.fadd(v.load(place), total) if with_old else total, place)
-            return context.get_dummy_value()
+    def sized(typing_context: Any, m: Any, arguments: Any) -> Any:
+        return types.void(types.int64, types.UniTuple(types.int64, n_arguments)), generate
 
-        return types.void(*[types.int64] * 9), generate
-
-    return tile
+    return sized
 
 
-def _choose(name: str, choices: dict[int, Any], n_arguments: int) -> Any:
-    """A function (m, ...) that calls choices[m](...): one branch each, and no function pointers for the compiler."""
-    arguments = ", ".join(f"x{i}" for i in range(n_arguments))
-    lines = [f"def {name}(m, {arguments}):"]
-    for place, m in enumerate(choices):
-        lines += [f"    {'elif' if place else 'if'} m == {m}:", f"        choice_{m}({arguments})"]
-    scope: dict[str, Any] = {f"choice_{m}": function for m, function in choices.items()}
-    exec("\n".join(lines), scope)
-    return jit(scope[name])
+def _tile(columns: int) -> Callable[[Any, Any, int, list[Any]], None]:
+    """The tile of m rows and so many vectors of columns; see the head of this module."""
+
+    def make(builder: Any, v: Vectors, m: int, arguments: list[Any]) -> None:
+        a, a_row, a_k, b, b_k, c, c_row, n_k, add = arguments
+        A, B, C = v.pointer(a), v.pointer(b), v.pointer(c)
+        sums = [[v.zeroed() for _ in range(columns)] for _ in range(m)]
+        with cgutils.for_range(builder, n_k) as loop:
+            b_row = v.at(B, builder.mul(loop.index, b_k))
+            vectors = [v.load(v.at(b_row, j * v.lanes)) for j in range(columns)]
+            column = v.at(A, builder.mul(loop.index, a_k))
+            for i in range(m):
+                number = v.spread(builder.load(v.at(column, builder.mul(a_row, WORD(i)))))
+                for j in range(columns):
+                    builder.store(v.fma(number, vectors[j], builder.load(sums[i][j])), sums[i][j])
+        places = [v.at(v.at(C, builder.mul(c_row, WORD(i))), j * v.lanes) for i in range(m) for j in range(columns)]
+        totals = [builder.load(total) for row in sums for total in row]
+        with builder.if_else(builder.icmp_signed("!=", add, WORD(0))) as (then, otherwise):
+            with then:
+                for place, total in zip(places, totals, strict=True):
+                    v.store(builder.fadd(v.load(place), total), place)
+            with otherwise:
+                for place, total in zip(places, totals, strict=True):
+                    v.store(total, place)
+
+    return make
 
 
 def product(dtype: Any) -> Callable[..., None]:
@@ -154,11 +164,8 @@ def product(dtype: Any) -> Callable[..., None]:
     """
     largest, size = machine.tile_rows(), np.dtype(dtype).itemsize
     vector = machine.lanes(dtype)
-    wide, pair = (
-        _choose("tile", {m: _tile(dtype, m, machine.TILE_COLUMNS) for m in range(1, largest + 1)}, 9),
-        2 * vector,
-    )
-    narrow = _choose("tile", {m: _tile(dtype, m, 1) for m in range(1, largest + 1)}, 9)
+    wide, pair = _sized(_tile(machine.TILE_COLUMNS), 9, largest, dtype), machine.TILE_COLUMNS * vector
+    narrow = _sized(_tile(1), 9, largest, dtype)
 
     def multiply(A, a_row, a_k, B, b_k, C, c_row, n_rows, n_columns, n_k, add):
         n_tiles = (n_rows + largest - 1) // largest
@@ -168,44 +175,31 @@ def product(dtype: Any) -> Callable[..., None]:
             a, c = A + size * row * a_row, C + size * row * c_row
             column = 0
             while column + pair <= n_columns:
-                wide(m, a, a_row, a_k, B + size * column, b_k, c + size * column, c_row, n_k, add)
+                wide(m, (a, a_row, a_k, B + size * column, b_k, c + size * column, c_row, n_k, add))
                 column += pair
             if column < n_columns:
-                narrow(m, a, a_row, a_k, B + size * column, b_k, c + size * column, c_row, n_k, add)
+                narrow(m, (a, a_row, a_k, B + size * column, b_k, c + size * column, c_row, n_k, add))
             row += m
 
     return multiply
 
 
-def _dots(dtype: Any, m: int) -> Any:
+def _dots(builder: Any, v: Vectors, m: int, arguments: list[Any]) -> None:
     """Σ_i X[k, i] · d[i] for m rows k at once, d read once for all of them, added to or put into out[k]."""
-
-    @intrinsic
-    def dots(typing_context: Any, x: Any, x_row: Any, d: Any, n: Any, out: Any, out_row: Any, add: Any) -> Any:
-        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-            x, x_row, d, n, out, out_row, add = arguments
-            v = Vectors(builder, dtype)
-            X, D, G = v.pointer(x), v.pointer(d), v.pointer(out)
-            sums = [cgutils.alloca_once_value(builder, v.zero) for _ in range(m)]
-            for total in sums:
-                builder.store(v.zero, total)
-            with cgutils.for_range(builder, builder.sdiv(n, WORD(v.lanes))) as loop:
-                place = builder.mul(loop.index, WORD(v.lanes))
-                vector = v.load(v.at(D, place))
-                for k in range(m):
-                    row = v.at(X, builder.add(builder.mul(x_row, WORD(k)), place))
-                    builder.store(v.fma(v.load(row), vector, builder.load(sums[k])), sums[k])
-            adding = builder.icmp_signed("!=", add, WORD(0))
-            for k in range(m):
-                place = v.at(G, builder.mul(out_row, WORD(k)))
-                total = v.total(builder.load(sums[k]))
-                old = builder.select(adding, builder.load(place), ir.Constant(v.number, 0.0))
-                builder.store(builder.fadd(old, total), place)
-            return context.get_dummy_value()
-
-        return types.void(*[types.int64] * 7), generate
-
-    return dots
+    x, x_row, d, n, out, out_row, add = arguments
+    X, D, G = v.pointer(x), v.pointer(d), v.pointer(out)
+    sums = [v.zeroed() for _ in range(m)]
+    with cgutils.for_range(builder, builder.sdiv(n, WORD(v.lanes))) as loop:
+        place = builder.mul(loop.index, WORD(v.lanes))
+        vector = v.load(v.at(D, place))
+        for k in range(m):
+            row = v.at(X, builder.add(builder.mul(x_row, WORD(k)), place))
+            builder.store(v.fma(v.load(row), vector, builder.load(sums[k])), sums[k])
+    adding = builder.icmp_signed("!=", add, WORD(0))
+    for k in range(m):
+        place = v.at(G, builder.mul(out_row, WORD(k)))
+        old = builder.select(adding, builder.load(place), ir.Constant(v.number, 0.0))
+        builder.store(builder.fadd(old, v.total(builder.load(sums[k]))), place)
 
 
 def dots(dtype: Any) -> Callable[..., None]:
@@ -215,7 +209,7 @@ def dots(dtype: Any) -> Callable[..., None]:
     whole vectors, with zeros in D where there is no sample.
     """
     largest, size = 8, np.dtype(dtype).itemsize
-    choices = _choose("dots", {m: _dots(dtype, m) for m in range(1, largest + 1)}, 7)
+    several = _sized(_dots, 7, largest, dtype)
 
     def kernel(X, x_row, D, d_row, G, g_row, n_in, n_out, n, add):
         for j in range(n_out):
@@ -223,7 +217,7 @@ def dots(dtype: Any) -> Callable[..., None]:
             while k < n_in:
                 m = min(largest, n_in - k)
                 x, out = X + size * k * x_row, G + size * (k * g_row + j)
-                choices(m, x, x_row, D + size * j * d_row, n, out, g_row, add)
+                several(m, (x, x_row, D + size * j * d_row, n, out, g_row, add))
                 k += m
 
     return kernel

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from glassnet.engine import machine
-from glassnet.engine.catalogue import ELEMENTWISE, SHARED_KERNELS, kernel_name
+from glassnet.engine.catalogue import SHARED_KERNELS, kernel_name
 from glassnet.maths.activations import ACTIVATIONS
 from glassnet.maths.activations import Activation as ActivationFunction
 from glassnet.maths.layers import Activation, Dense, Dropout, Layer, LayerNorm
@@ -42,7 +42,7 @@ class Plan:
     operations : in the order of the forward pass.   loss : the one at the end.
     kernels : names of all kernels, those of `operations` apart: gather, output, train, predict, update.
     rows : rows of (stride) numbers that the arena has.   ones : rows that hold ones.
-    places : offsets, in rows, of "inputs", "targets", "counts" and "outputs".
+    places : offsets, in rows, of "inputs", "targets", "counts", "losses" and "outputs".
     chunk, stride : samples a chunk holds, and columns a buffer has.
     resident : whether inputs and targets have a place for every chunk of a batch, and stay there.
     """
@@ -110,6 +110,7 @@ def plan_of(network: Network, batch_size: int, optimiser: Optimiser | None = Non
         "inputs": lay_out.inputs,
         "targets": rows.take(n_targets),
         "counts": rows.take(2),
+        "losses": rows.take(1),
         "outputs": rows.take(n_outputs),
     }
     output = {"cross_entropy": "softmax", "binary_cross_entropy": "sigmoid", "multilabel": "sigmoid", "poisson": "exp"}
@@ -244,9 +245,7 @@ class _Layout:
         """The operation at the end: from scores to losses and their gradient."""
         name = "binary_cross_entropy" if loss.name == "multilabel" else loss.name
         gradient = self.gradient if self.gradient >= 0 else self.rows.take(self.width)
-        fields = {"n_out": self.width, "x": self.value, "dx": gradient, "kept": self.rows.take(3)}
-        if name in ELEMENTWISE:
-            fields["kept"] = self.rows.take(1)
+        fields = {"n_out": self.width, "x": self.value, "dx": gradient, "kept": self.rows.take(2)}
         return Operation({"forward": kernel_name("loss", self.dtype, name)}, fields)
 
 

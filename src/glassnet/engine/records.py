@@ -31,6 +31,7 @@ SHARED = np.dtype(
         ("targets", WHOLE),  # offset of T
         ("targets_step", WHOLE),  # and from one chunk's targets to the next
         ("counts", WHOLE),  # offset of what each sample counts in the loss; a row below, in its gradient
+        ("losses", WHOLE),  # offset of the loss of each sample
         ("outputs", WHOLE),  # offset of the outputs Y
         ("n_params", WHOLE),
         # addresses of kernels
@@ -48,7 +49,10 @@ SHARED = np.dtype(
         ("rows", WHOLE),  # int64 row numbers in the order of training; 0: as they are
         ("n_rows", WHOLE),  # how many of them
         ("Y", WHOLE),  # predictions go here
-        ("block_losses", WHOLE),  # one for each block of columns, in the network's float type
+        (
+            "loss_sums",
+            WHOLE,
+        ),  # one for each chunk in training, for each block in prediction, in the network's float type
         # the state
         ("params", WHOLE),
         ("gradient", WHOLE),

@@ -61,7 +61,7 @@ class EngineBackend:
         self._crew = Crew(threads_of(n_jobs), self._multiplications, fixed=n_jobs is not None)
         whole = batch_size >= len(rows.X) and (rows.X.size + rows.T.size) * network.dtype.itemsize <= RESIDENT_BYTES
         self._program = Program(plan_of(network, min(batch_size, len(rows.X)), optimiser, resident=whole))
-        self._loaded = False
+        self._loaded, self._order = False, np.empty(0, np.int64)
         self._gradient = np.zeros(network.params.size + 64, network.dtype)
         roles = [(block.offset, block.offset + block.size, block.role == "weight") for block in network.blocks]
         self._fields: dict[str, Any] = {
@@ -79,7 +79,7 @@ class EngineBackend:
             "smoothing": network.loss.label_smoothing,
             "smoothing_classes": network.loss.smoothing_classes(self.rows.T),
             "mean": int(network.reduction == "mean"),
-            "block_losses": np.zeros(self._program.n_blocks(batch_size), network.dtype),
+            "loss_sums": np.zeros(self._program.n_blocks(batch_size), network.dtype),
         }
 
     @property
@@ -110,12 +110,12 @@ class EngineBackend:
             step=first,
             **{f"moment_{i}": state[name] for i, name in enumerate(self.optimiser.moments, 1)},
         )
-        self._crew.timed(n_threads, time.perf_counter() - begun, int(done["n_done"]))
-        state["step"] += int(done["n_done"])
-        finite = bool(done["finite"]) and bool(np.isfinite(state["params"]).all())
-        return float(done["total_loss"]), finite
+        self._crew.timed(n_threads, time.perf_counter() - begun, int(done["n_done"][0]))
+        state["step"] += int(done["n_done"][0])
+        finite = bool(done["finite"][0]) and bool(np.isfinite(state["params"]).all())
+        return float(done["total_loss"][0]), finite
 
-    def _run(self, n_threads: int, rows: np.ndarray, **fields: Any) -> np.void:
+    def _run(self, n_threads: int, rows: np.ndarray, **fields: Any) -> np.ndarray:
         """Run the training kernel over batches of `rows`."""
         rows = np.ascontiguousarray(rows, np.int64)
         resident = self._program.plan.resident and self._in_order(rows)
@@ -143,8 +143,9 @@ class EngineBackend:
 
     def _in_order(self, rows: np.ndarray) -> bool:
         """Whether every batch holds all rows as they stand in the table."""
-        n = len(self.rows.X)
-        return len(rows) % n == 0 and bool((rows.reshape(-1, n) == np.arange(n)).all())
+        if len(self._order) != len(rows):
+            self._order = np.resize(np.arange(len(self.rows.X)), len(rows))
+        return len(rows) % len(self.rows.X) == 0 and np.array_equal(rows, self._order)
 
     def interrupt(self) -> None:
         """Ask a run under way to end early, from a signal handler or another thread."""
@@ -163,10 +164,10 @@ class EngineBackend:
             batch=n,
             update=0,
             clip_norm=0.0,
-            block_losses=np.zeros(self._program.n_blocks(n), self.network.dtype),
+            loss_sums=np.zeros(self._program.n_blocks(n), self.network.dtype),
         )
         G = self._gradient[: params.size].copy()
-        loss = self.per_row(float(done["total_loss"]))
+        loss = self.per_row(float(done["total_loss"][0]))
         for block in self.network.blocks:
             if block.role == "weight" and (self.l1 or self.l2):
                 W = params[block.slice]
@@ -219,7 +220,7 @@ class _Predictor:
         except IndexError:
             program = Program(self._plan)
         if rows is not None:
-            fields["block_losses"] = sums = np.zeros(program.n_blocks(n), self.dtype)
+            fields["loss_sums"] = sums = np.zeros(program.n_blocks(n), self.dtype)
         n_threads = threads_of(n_jobs) if work >= WORTH_SHARING else 1
         program.run("predict", n_threads, wait=work > WORTH_WAITING, X=X, Y=Y, n_rows=n, params=params, **fields)
         self._free.append(program)
