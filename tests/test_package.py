@@ -56,7 +56,7 @@ FLOORS = [
     {"errors"},
     {"maths"},
     {"network"},
-    {"files", "datasets"},
+    {"engine", "files", "datasets"},
     {"training", "tables", "views"},
     {"estimators"},
     {"workflow"},

@@ -26,6 +26,7 @@ __all__ = [
     "NearlyUniqueWarning",
     "OneHotWarning",
     "OptionError",
+    "ReferenceEngineWarning",
     "TrainingDiverged",
     "nearest",
     "require_choice",
@@ -124,6 +125,10 @@ class NearlyUniqueWarning(GlassNetWarning):
 
 class OneHotWarning(GlassNetWarning):
     """A matrix of 0 and 1 whose rows all have one 1 was given as y: it trains a multilabel model."""
+
+
+class ReferenceEngineWarning(GlassNetWarning):
+    """NumPy does the work that the compiled engine was to do: more slowly, and with other last digits."""
 
 
 def warn(warning: GlassNetWarning | UserWarning) -> None:

@@ -171,6 +171,8 @@ def test_the_flags_of_train_reach_the_network(run, penguins):
         "--validation-fraction": "0.2",
         "--schedule": "one_cycle",
         "--input-scaling": "robust",
+        "--engine": "reference",
+        "--n-jobs": "2",
     }
     flat = [part for pair in flags.items() for part in pair]
     assert run("train", penguins, "--target", "species", *QUICK, *flat, "--drop", "sex", "--drop", "island").code == 0
@@ -198,6 +200,8 @@ def test_the_flags_of_train_reach_the_network(run, penguins):
         "validation_fraction": 0.2,
         "schedule": "one_cycle",
         "input_scaling": "robust",
+        "engine": "reference",
+        "n_jobs": 2,
         "max_epochs": 3,
     }
     assert {name: found["settings"][name] for name in expected} == expected
@@ -374,6 +378,7 @@ def test_info_as_json_has_the_checksum_of_the_file(run, model):
     assert data["training"]["epochs"] == 20
     assert data["settings"]["max_epochs"] == 20
     assert "l1" not in data["settings"]  # off
+    assert data["settings"]["engine"] == "reference"
     assert (data["settings"]["patience"], data["settings"]["validation_fraction"]) == (20, 0.1)
     assert data["settings"]["input_scaling"] == "standard"
 

@@ -149,7 +149,7 @@ def test_a_diverging_rate_is_said_with_epoch_loss_and_what_to_try(complaint, pen
     flags = ("--optimizer", "gradient_descent", "--learning-rate", "1e30")
     said = complaint(1, "train", penguins, "--target", "species", *flags, *QUICK)
     assert said == (
-        "training diverged in epoch 1 at learning rate 1e+30: the loss became nan. "
+        "training diverged in epoch 1, step 2 at learning rate 1e+30: the loss became nan. "
         "Try a lower --learning-rate, such as 1e+29, --clip-norm 1, or scaled inputs."
     )
     assert list(tmp_path.iterdir()) == []
@@ -279,3 +279,4 @@ def test_warnings_are_one_line_each(run, tmp_path):
 def test_advice_is_given_in_flags():
     assert in_flags("a lower learning_rate, or clip_norm=1.") == "a lower --learning-rate, or --clip-norm 1."
     assert in_flags("max_epochs=5 for my_learning_rate") == "--epochs 5 for my_learning_rate"
+    assert in_flags('the engine: set engine="auto"') == "the engine: set --engine auto"

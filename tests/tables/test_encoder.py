@@ -13,6 +13,7 @@ from glassnet.errors import DataError, NearlyUniqueWarning, OptionError
 from glassnet.tables.encoder import SCALINGS, TableEncoder
 from glassnet.tables.frames import split_target
 from glassnet.tables.reading import read_table
+from glassnet.tables.together import FEW_ROWS
 
 NAN = float("nan")
 
@@ -393,3 +394,63 @@ def test_every_real_table_becomes_a_finite_matrix(real_data):
         assert len(matrix) == len(y) == frame.height
         assert np.isfinite(matrix).all(), path.name
         assert matrix.shape[1] <= WIDTHS.get(path.stem, 300), path.name
+
+
+# columns written together
+
+
+def table_of_all_kinds(n, seed=0):
+    """Numbers small, large, constant, with and without gaps, among texts and dates."""
+    rng = np.random.default_rng(seed)
+    gaps = np.where(rng.random(n) < 0.2, NAN, rng.normal(size=n))
+    gaps[:2] = 0.5, NAN
+    days = np.datetime64("2020-01-01") + rng.integers(0, 999, n).astype("timedelta64[D]")
+    return pl.DataFrame(
+        {
+            "a": rng.normal(5, 3, size=n),
+            "text": rng.choice(["x", "y", "z"], n),
+            "gaps": gaps,
+            "constant": np.full(n, 7.0),
+            "constant with gaps": np.where(np.isnan(gaps), NAN, 3.0),
+            "huge": rng.normal(size=n) * 1e300,
+            "day": days,
+            "tiny": rng.normal(size=n) * 1e-300,
+        }
+    )
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_few_rows_and_many_are_encoded_to_the_same_bits(scaling, dtype):
+    table = table_of_all_kinds(FEW_ROWS + 50)
+    if scaling == "none":
+        table = table.drop("huge")  # float32 cannot hold it
+    encoder = TableEncoder(scaling).fit(table)
+    whole = encoder.transform(table, dtype)  # column by column
+    few = np.vstack([encoder.transform(table[first : first + 150], dtype) for first in range(0, len(table), 150)])
+    alone = np.vstack([encoder.transform(table[i], dtype) for i in range(30)])
+    assert few.tobytes() == whole.tobytes()
+    assert alone.tobytes() == whole[:30].tobytes()
+    assert np.isfinite(whole).all()
+
+
+def test_columns_written_together_are_read_back_from_plain_data():
+    table = table_of_all_kinds(40)
+    encoder = TableEncoder().fit(table)
+    again = TableEncoder.from_data(json.loads(json.dumps(encoder.to_data()[0])))
+    assert again.transform(table).tobytes() == encoder.transform(table).tobytes()
+
+
+@pytest.mark.parametrize("n", [3, FEW_ROWS + 3])
+def test_what_cannot_be_encoded_is_refused_alike_in_few_rows_and_many(n):
+    X = pl.DataFrame({"a": [1.0, 2.0, 3.0], "b": [4.0, 5.0, 7.0]})
+    new = pl.DataFrame({"a": np.ones(n), "b": np.ones(n)})
+    infinite = new.with_columns(b=pl.when(pl.int_range(n) == 1).then(np.inf).otherwise(1.0))
+    assert complaint(X, infinite) == (
+        "row 2: column 'b' must be finite, got inf. Replace it by a number, or leave the cell empty (missing)."
+    )
+    assert "text where numbers were in training" in complaint(X, new.with_columns(a=pl.lit("three")))
+    switches = new.with_columns(a=pl.int_range(n) % 2 == 0)  # 1 and 0 among numbers
+    as_numbers = new.with_columns(a=1.0 - pl.int_range(n) % 2)
+    encoder = TableEncoder().fit(X)
+    assert encoder.transform(switches).tobytes() == encoder.transform(as_numbers).tobytes()

@@ -1,6 +1,7 @@
 import datetime
 from decimal import Decimal
 
+import narwhals as nw
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -9,6 +10,7 @@ import pytest
 from scipy import sparse
 
 from glassnet.errors import ColumnError, DataError
+from glassnet.tables.families import family_of_series
 from glassnet.tables.frames import Table, split_target, table_of, target_of
 
 NAN = float("nan")
@@ -232,3 +234,68 @@ def test_a_missing_target_names_the_nearest_column():
         split_target(frame, "weight")
     with pytest.raises(ColumnError, match=r"column 'b' is the only column\. Add columns to predict it from"):
         split_target(frame[["b"]], "b")
+
+
+SHORTER_WAYS = {
+    "float64": [1.5, NAN, -2.0],
+    "float32": [1.5, NAN, -2.0],
+    "int64": [1, 2**53 + 1, -3],
+    "uint8": [1, 2, 255],
+    "float16": [1.5, NAN, 2.0],
+    "bool": [True, False, True],
+    "datetime64[ns]": ["2020-01-01", "NaT", "2021-05-06"],
+    "str": ["a", None, "c"],
+    "object": ["a", None, "c"],
+    "string[pyarrow]": ["a", None, "c"],
+    "category": ["a", None, "c"],
+    "Int64": [1, None, 3],
+    "Float64": [1.5, None, 3.0],
+    "boolean": [True, None, False],
+    "double[pyarrow]": [1.5, None, 3.0],
+}
+
+
+def assert_same_family(values, expected):
+    assert values.dtype == expected.dtype
+    assert values.tolist() == expected.tolist() or np.array_equal(values, expected, equal_nan=True)
+
+
+@pytest.mark.parametrize("dtype", SHORTER_WAYS)
+def test_pandas_columns_are_what_narwhals_makes_of_them(dtype):
+    series = pd.Series(SHORTER_WAYS[dtype], dtype=dtype, name="a")
+    expected = family_of_series(nw.from_native(series, series_only=True))
+    for frame in (series.to_frame(), pd.DataFrame({"a": series, "b": ["x", "y", "z"]})):  # numbers alone, and a mixture
+        assert_same_family(table_of(frame).columns[0], expected)
+
+
+@pytest.mark.parametrize(
+    "series",
+    [
+        pl.Series([1.5, None, NAN]),
+        pl.Series([1.5, None, 2.0], dtype=pl.Float32),
+        pl.Series([1, None, 2**53 + 1]),
+        pl.Series([1, 2, 255], dtype=pl.UInt8),
+        pl.Series([True, None, False]),
+        pl.Series(["a", None, "c"]),
+        pl.Series(["a", None, "c"], dtype=pl.Categorical),
+        pl.Series([datetime.date(2020, 1, 1), None]),
+        pl.Series([Decimal("1.5"), None]),
+        pl.Series([None, None]),
+    ],
+    ids=lambda series: str(series.dtype),
+)
+def test_polars_columns_are_what_narwhals_makes_of_them(series):
+    expected = family_of_series(nw.from_native(series, series_only=True))
+    assert_same_family(table_of(series.to_frame("a")).columns[0], expected)
+
+
+def test_a_tuple_of_values_is_a_column_like_a_list():
+    assert table_of({"a": (1, None)}).columns[0].tolist()[0] == 1.0
+    assert table_of({"a": ("x", "y")}).columns[0].tolist() == ["x", "y"]
+
+
+def test_a_frame_that_a_table_was_made_of_is_not_written_to():
+    frame = pd.DataFrame({"a": [1.0, NAN], "b": [3.0, 4.0]})
+    before = frame.copy()
+    table_of(frame)
+    pd.testing.assert_frame_equal(frame, before)

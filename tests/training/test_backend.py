@@ -3,10 +3,11 @@
 import numpy as np
 import pytest
 
-from glassnet.maths.layers import Dense
+from glassnet.maths.activations import ACTIVATIONS
+from glassnet.maths.layers import Activation, Dense, Dropout, LayerNorm
 from glassnet.maths.optimisers import GradientDescent
 from glassnet.network import Network
-from glassnet.training.backend import CHUNK, ReferenceBackend, Rows
+from glassnet.training.backend import CHUNK, STACK, ReferenceBackend, Rows, reference_outputs
 from glassnet.training.lbfgs import train_lbfgs
 from glassnet.training.options import TrainingOptions
 
@@ -102,6 +103,65 @@ def test_evaluation_and_prediction_work_in_chunks_of_rows():
     np.testing.assert_allclose(backend.predict(params, rows.X), expected, atol=1e-12)
     assert loss == pytest.approx(np.mean((expected - rows.T) ** 2), rel=1e-12)
     assert backend.predict(params, rows.X[:0]).shape == (0, 1)
+
+
+OUTPUTS = [
+    ("cross_entropy", 3),
+    ("cross_entropy", 11),
+    ("binary_cross_entropy", 1),
+    ("multilabel", 9),
+    ("squared_error", 1),
+    ("squared_error", 5),
+    ("quantile", 1),
+    ("poisson", 2),
+]
+
+
+def assert_rows_are_predicted_by_themselves(network, n, seed=0):
+    """Any subset of rows, in any order, from any place in memory, has the bits that its rows have in the whole."""
+    rng = np.random.default_rng(seed)
+    X = rng.normal(size=(n, network.n_features)) * rng.choice([1e-3, 1.0, 30.0, 1e4], size=(n, 1))
+    X = X.astype(network.dtype)
+    with np.errstate(over="ignore"):
+        whole = reference_outputs(network, X)
+        for _ in range(4):
+            chosen = rng.permutation(n)[: rng.integers(1, n + 1)]
+            memory = np.empty(X[chosen].size + 8, network.dtype)
+            part = memory[rng.integers(0, 8) :][: X[chosen].size].reshape(len(chosen), -1)
+            part[...] = X[chosen]
+            assert reference_outputs(network, part).tobytes() == whole[chosen].tobytes()
+        for i in rng.integers(0, n, size=5):
+            assert reference_outputs(network, X[i : i + 1]).tobytes() == whole[i : i + 1].tobytes()
+            assert reference_outputs(network, np.repeat(X[i : i + 1], 70, axis=0)).tobytes() == 70 * whole[i].tobytes()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_prediction_does_not_depend_on_the_other_rows(activation, dtype):
+    for seed, (loss, n_outputs) in enumerate(OUTPUTS):
+        for widths in ((5,), (64, 32), (33, 1, 17)):
+            hidden = [Dense(width, activation) for width in widths]
+            network = Network([*hidden, Dense(n_outputs)], loss, 1 + 3 * seed, dtype, random_state=seed)
+            assert_rows_are_predicted_by_themselves(network, 40, seed)
+            layers = [layer for width in widths for layer in (Dense(width), LayerNorm(), Activation(activation))]
+            layers = [*layers, Dropout(0.2), Dense(n_outputs)]
+            network = Network(layers, loss, 1 + 3 * seed, dtype, random_state=seed)
+            assert_rows_are_predicted_by_themselves(network, 40, seed)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_prediction_does_not_depend_on_the_other_rows_in_wide_layers_and_large_tables(dtype):
+    for p, widths, n in ((784, (256, 128), 130), (3, (9000, 2), 9), (20, (128, 64), 2 * STACK + 77)):
+        network = Network([*(Dense(width, "silu") for width in widths), Dense(7)], "cross_entropy", p, dtype)
+        assert_rows_are_predicted_by_themselves(network, n)
+
+
+def test_predictions_row_by_row_are_those_of_the_formulas():
+    layers = [Dense(8, "tanh"), LayerNorm(), Dense(3)]
+    network = Network(layers, "cross_entropy", 4, random_state=0)
+    X = np.random.default_rng(0).normal(size=(STACK + 5, 4))
+    np.testing.assert_allclose(reference_outputs(network, X), network.predict(X), rtol=1e-12)
+    assert reference_outputs(network, X[:0]).shape == (0, 3)
 
 
 def test_lbfgs_finds_the_least_squares_solution():

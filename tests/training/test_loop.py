@@ -1,6 +1,7 @@
 """The training loop against plain descent, and every reason to stop."""
 
 import signal
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from glassnet.maths.optimisers import Adam, GradientDescent
 from glassnet.maths.schedules import Cosine, ReduceOnPlateau
 from glassnet.network import Network
 from glassnet.training.backend import ReferenceBackend, Rows
-from glassnet.training.loop import Pace, row_order, runs_of_steps, train
+from glassnet.training.loop import Pace, end_of_run, row_order, train, validation_due
 from glassnet.training.options import Every, TrainingOptions, every
 
 
@@ -79,11 +80,12 @@ def test_runs_of_steps_cover_an_epoch_once_and_stop_where_validation_is_due(firs
     pace.steps = pace_steps
     first -= first % n_steps  # an epoch begins where the last one ended
     options = TrainingOptions(max_epochs=1000, validation_every=interval)
-    runs = list(runs_of_steps(first, n_steps, options, pace))
-    assert [begin for begin, _, _ in runs] == [0, *[end for _, end, _ in runs[:-1]]]
-    assert runs[-1][1] == n_steps
-    assert all(end - begin <= pace_steps for begin, end, _ in runs)
-    due = [first + end for _, end, is_due in runs if is_due]
+    ends = [0]
+    while ends[-1] < n_steps:
+        ends.append(end_of_run(ends[-1], first, n_steps, options, pace))
+    assert ends[-1] == n_steps
+    assert all(0 < end - begin <= pace_steps for begin, end in pairwise(ends))
+    due = [first + end for end in ends[1:] if validation_due(first + end, n_steps, options)]
     n = interval.steps(n_steps)
     assert due == [step for step in range(first + 1, first + n_steps + 1) if step % n == 0]
 
@@ -180,6 +182,63 @@ def test_where_ctrl_c_is_ignored_it_stays_ignored():
     assert outcome.reason == "max_epochs"
 
 
+class CutShort:
+    """A backend whose runs an interruption cuts short: Ctrl-C comes in the run at hand, after `after` of its steps."""
+
+    def __init__(self, backend, run, after):
+        self.backend, self.cut, self.after, self.runs, self.interrupted = backend, run, after, 0, 0
+
+    def __getattr__(self, name):
+        return getattr(self.backend, name)
+
+    def interrupt(self):
+        self.interrupted += 1
+
+    def run(self, state, rows, rates):
+        self.runs += 1
+        if self.runs == self.cut:
+            signal.raise_signal(signal.SIGINT)
+            assert self.interrupted == 1
+            rows, rates = rows[: self.after * self.batch_size], rates[: self.after]
+        return self.backend.run(state, rows, rates) if len(rates) else (0.0, True)
+
+
+def test_an_interruption_within_a_run_keeps_the_steps_that_were_done():
+    rows = clouds(70)  # 210 rows, 27 batches of 8: runs of at most 1, 4, 16 and 64 steps
+    plain = backend_for(rows, GradientDescent(), 8)
+    state, order = plain.start(), row_order(210, 8, 0, 1)
+    total, _ = plain.run(state, order[: 8 * 8], np.tile([[0.1, 0.0, 1.0, 1.0]], (8, 1)))
+    options = TrainingOptions(max_epochs=3, learning_rate=0.1)
+    cut = CutShort(backend_for(rows, GradientDescent(), 8), run=3, after=3)  # 1 + 4 + 3 steps, where steps are quick
+    pace = Pace.__exit__
+    try:
+        Pace.__exit__ = lambda self, *exception: setattr(self, "steps", 4 * self.steps)
+        outcome = train(cut, options)
+    finally:
+        Pace.__exit__ = pace
+    assert outcome.reason == "interrupted"
+    assert np.array_equal(outcome.params, state["params"])
+    (row,) = outcome.history
+    assert (row["epoch"], row["step"]) == (1, 8)
+    assert row["loss"] == pytest.approx(total / 64, rel=1e-12)  # over the rows that were seen
+
+
+def test_an_interruption_before_the_first_step_of_an_epoch_leaves_the_epochs_before():
+    backend = CutShort(backend_for(clouds(10), batch_size=30), run=3, after=0)  # an epoch a run
+    outcome = train(backend, TrainingOptions(max_epochs=9), clouds(5, seed=1))
+    assert outcome.reason == "interrupted"
+    assert [row["epoch"] for row in outcome.history] == [1, 2]
+
+
+def test_an_interruption_before_the_first_step_of_all_is_an_interruption():
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        train(CutShort(backend_for(clouds(10)), run=1, after=0), TrainingOptions(max_epochs=9))
+    with pytest.raises(KeyboardInterrupt):
+        train(CutShort(backend_for(clouds(10)), run=1, after=0), TrainingOptions(max_epochs=9), clouds(5, seed=1))
+    assert signal.getsignal(signal.SIGINT) is before
+
+
 def test_a_second_ctrl_c_interrupts_as_usual():
     def press_twice(row):
         signal.raise_signal(signal.SIGINT)
@@ -198,7 +257,7 @@ def test_divergence_in_the_first_epoch_names_epoch_loss_and_remedy():
     with pytest.raises(TrainingDiverged) as caught:
         train(backend, TrainingOptions(max_epochs=5, learning_rate=10.0))
     assert str(caught.value) == (
-        "training diverged in epoch 1 at learning rate 10: the loss became inf. Try a lower learning_rate, such as 1, "
+        "training diverged in epoch 1, step 1 at learning rate 10: the loss became inf. Try a lower learning_rate, such as 1, "
         "clip_norm=1, or scaled inputs."
     )
 

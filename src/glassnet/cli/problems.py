@@ -101,6 +101,7 @@ def flag_of(argument: str) -> str:
 
 def in_flags(text: str) -> str:
     """Advice that names arguments of the library, in the words of the command: "clip_norm=1" is "--clip-norm 1"."""
+    text = re.sub(r'(?<![\w-])engine="(\w+)"', r"--engine \1", text)
     return re.sub(rf"(?<![\w-])({'|'.join(WITH_VALUE)})\b(=?)", lambda m: flag_of(m[1]) + " " * len(m[2]), text)
 
 

@@ -75,6 +75,12 @@ def train(
         float, _option(TRAINING, "Share of the training rows to watch for stopping early.", metavar="NUMBER")
     ] = 0.1,
     time_limit: Annotated[float | None, _option(TRAINING, "Stop after so long.", metavar="SECONDS")] = None,
+    engine: Annotated[
+        str, _option(TRAINING, "compiled, reference (NumPy) or auto: compiled where that pays.", metavar="NAME")
+    ] = "auto",
+    n_jobs: Annotated[
+        int | None, _option(TRAINING, "Threads of the compiled engine; -1 for all processors.", metavar="NUMBER")
+    ] = None,
     out: Annotated[
         str | None,
         _option(
@@ -118,6 +124,8 @@ def train(
         schedule=schedule,
         patience=patience,
         validation_fraction=validation_fraction,
+        engine=engine,
+        n_jobs=n_jobs,
     )
     check_options({**options, "random_state": seed}, task)
     prepared = prepare(file, target, task=task, test_fraction=test_fraction, random_state=seed, drop=tuple(drop or ()))

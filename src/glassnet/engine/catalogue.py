@@ -57,6 +57,7 @@ def names(dtype: Any) -> list[str]:
         "update": [name for name in OPTIMISERS if name != "adamw"],
     }
     plain = [kernel_name(kind, dtype) for kind in (*SHARED_KERNELS, *PLAIN, "train", "predict")]
+    plain.append(kernel_name("random_words", np.uint64))
     return plain + [kernel_name(kind, dtype, formula) for kind, all_ in formulas.items() for formula in all_]
 
 

@@ -68,7 +68,7 @@ def unsupported(network: Network, optimiser: Optimiser | None = None) -> str | N
         if type(layer) not in (Dense, Activation, Dropout, LayerNorm):
             return f"the layer {type(layer).__name__} is not one of glassnet's"
         activation = getattr(layer, "activation", None)
-        if activation is not None and ACTIVATIONS.get(activation.name) is not activation:
+        if activation is not None and ACTIVATIONS.get(activation.name) != activation:
             return f"the activation {activation.name!r} is not one of glassnet's"
     loss = network.loss
     if type(loss) not in (Elementwise, SoftmaxCrossEntropy, Quantile) or loss.custom:
@@ -117,6 +117,7 @@ def plan_of(network: Network, batch_size: int, optimiser: Optimiser | None = Non
     kernels = {
         **{name: kernel_name(name, dtype) for name in SHARED_KERNELS},
         "gather": kernel_name("gather", dtype),
+        "random_words": kernel_name("random_words", np.uint64),
         "loss": loss.kernels["forward"],
         "output": kernel_name("output", dtype, output.get(network.loss.name, "identity")),
         "train": kernel_name("train", dtype),

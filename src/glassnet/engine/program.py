@@ -15,6 +15,7 @@ from glassnet.engine.kernels import addresses
 from glassnet.engine.plan import Plan
 from glassnet.engine.records import ABORT, LOCAL, OPERATION, SHARED
 from glassnet.engine.threads import run_together
+from glassnet.maths.random import Stream
 
 __all__ = ["Program"]
 
@@ -22,7 +23,8 @@ ROW_FIELDS = ("x", "x_step", "a", "kept", "dx", "da", "da_rows")  # which the pl
 PLACES = {name: place for place, name in enumerate(SHARED.names or ())}  # of the fields, all of 8 bytes
 REAL_FIELDS = {name for name in PLACES if SHARED[name] == np.float64}
 ALIGNMENT = 64  # of the arena, a cache line
-KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_int64, ctypes.c_int64)
+KERNEL = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 3)
+RANDOM = ctypes.CFUNCTYPE(None, *[ctypes.c_int64] * 6)
 
 
 class Program:
@@ -49,6 +51,7 @@ class Program:
         self._loss = self.operations[-1:].ctypes.data
         self._address = self.shared.ctypes.data
         self._locals: list[_Local] = []
+        self._random = RANDOM(self.addresses["random_words"])
         self._train, self._predict = KERNEL(self.addresses["train"]), KERNEL(self.addresses["predict"])
 
     def _names(self) -> set[str]:
@@ -113,6 +116,14 @@ class Program:
         calls = [functools.partial(function, address, local.address, self._loss) for local in self._locals[:n_threads]]
         run_together(calls, wait, self.abort)
         return self.shared
+
+    def random_words(self, stream: Stream, n: int) -> np.ndarray:
+        """The first n words of a stream, (n,) uint64: `stream.bits(1, n)[0]`."""
+        n_blocks = -(-n // 4)
+        words = np.empty(4 * n_blocks, np.uint64)
+        place, seed = (int(stream.purpose) << 32) + stream.layer, _word(stream.seed, "seed")
+        self._random(_word(words, ""), n_blocks, stream.first_row, stream.step, place, int(seed))
+        return words[:n]
 
     def interrupt(self) -> None:
         """Ask a run under way to stop: after the step, or within it where a step takes long."""

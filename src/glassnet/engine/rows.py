@@ -7,9 +7,11 @@ from typing import Any
 
 import numpy as np
 
+from glassnet.engine.formulas import compiled_formula
 from glassnet.engine.memory import call_transpose, int64s, jit, local_at, reals_of, shared_at
+from glassnet.maths.random import philox_rounds
 
-__all__ = ["gather", "writer"]
+__all__ = ["gather", "random_words", "writer"]
 
 
 def gather(dtype: Any) -> Callable[..., None]:
@@ -96,3 +98,20 @@ def writer(dtype: Any) -> Any:
         call_transpose(shared.transpose, (source, local.scratch, shared.n_outputs, n, Y, shared.n_outputs))
 
     return write
+
+
+def random_words(dtype: Any) -> Callable[..., None]:
+    """The kernel random_words(out, n_blocks, row, step, place, seed): blocks 0, 1, ... of a row of `maths.random`.
+
+    The row order of an epoch is drawn with it; with NumPy that took longer than a short epoch itself.
+    """
+    rounds, words = compiled_formula(philox_rounds, np.float64), reals_of(dtype)
+
+    def kernel(out, n_blocks, row, step, place, seed):
+        drawn = words(out, 4 * n_blocks)
+        for block in range(n_blocks):
+            counter = np.uint64(block), np.uint64(row), np.uint64(step), np.uint64(place)
+            a, b, c, d = rounds(*counter, np.uint64(seed), np.uint64(0))
+            drawn[4 * block], drawn[4 * block + 1], drawn[4 * block + 2], drawn[4 * block + 3] = a, b, c, d
+
+    return kernel

@@ -44,7 +44,13 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
     validation_fraction : of the rows, held out to validate.   validation_every : 2 (epochs) or "50 steps".
     input_scaling : "standard", "minmax" (to [-1, 1]), "robust" or "none".
     dtype : "float32" or "float64", to compute in.   random_state : a whole number makes a fit repeatable.
-    time_limit : seconds after which training stops.   warm_start : go on from the weights of the last fit.
+    engine : "reference" computes with NumPy, "compiled" with machine code made for this processor; they agree but for
+        rounding, and the one that trained a model predicts with it. "auto" compiles what would take NumPy more than
+        about a second: the size of network and table decides, so a fit repeated runs on the same one.
+    n_jobs : threads of the compiled engine. None takes as many as make it faster, never more than the processors this
+        process may use; -1 all of these; or a whole number. Results do not depend on it.
+    time_limit : seconds after which training stops.   warm_start : go on from the weights of the last fit, on its
+        engine.
     verbose : show progress.   callbacks : functions of each epoch's row; a true answer stops training.
 
     Attributes
@@ -95,9 +101,7 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
         return self._targets_fitted().decode(self._outputs(X))
 
     def _targets_fitted(self) -> ClassTargets | MultilabelTargets:
-        from sklearn.utils.validation import check_is_fitted
-
-        check_is_fitted(self, "network_")
+        self._require_fitted()
         return self._targets
 
     def __sklearn_tags__(self) -> Any:

@@ -16,6 +16,9 @@ from glassnet.tables.encoder import TableEncoder
 
 __all__ = ["load"]
 
+# Settings that files do not have which were written when NumPy was all there was.
+BEFORE_THE_ENGINE: dict[str, Any] = {"engine": "reference", "n_jobs": None}
+
 
 def load(path: str | Path) -> Any:
     """Read an estimator from a `.glassnet` file. Nothing in the file is executed.
@@ -31,9 +34,13 @@ def load(path: str | Path) -> Any:
         tables = {name.removeprefix(ENCODER): a for name, a in arrays.items() if name.startswith(ENCODER)}
         estimator.encoder_ = TableEncoder.from_data(header["encoder"], tables)
         estimator._targets = targets_from(header["targets"])
-        estimator.settings_ = options_from(header["settings"])
         if set(header["settings"]) != set(header["arguments"]):
             raise ValueError("its settings have other names than its arguments")
+        estimator.settings_ = options_from(header["settings"])
+        for name, value in BEFORE_THE_ENGINE.items():
+            estimator.settings_.setdefault(name, value)
+        if estimator.settings_["engine"] not in ("compiled", "reference"):
+            raise ValueError("its settings name no engine that exists")
         estimator.history_ = list(header["history"])
         estimator.best_epoch_ = int(header["best_epoch"])
         estimator.stop_reason_ = str(header["stop_reason"])

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_is_fitted
 
 from glassnet.errors import OptionError, require_choice
 from glassnet.estimators.base import GlassNetEstimator, loss_from
@@ -66,7 +65,7 @@ class GlassNetRegressor(RegressorMixin, GlassNetEstimator):
 
         Raises ColumnError for a table without the columns of training, or with a column of another kind.
         """
-        check_is_fitted(self, "network_")
+        self._require_fitted()
         if isinstance(self.network_.loss, Quantile):
             middle = int(np.argmin(np.abs(np.array(self.network_.loss.quantiles) - 0.5)))
             return self.predict_quantiles(X)[:, middle]
@@ -77,7 +76,7 @@ class GlassNetRegressor(RegressorMixin, GlassNetEstimator):
 
         Raises OptionError unless the regressor was fitted with loss="quantile".
         """
-        check_is_fitted(self, "network_")
+        self._require_fitted()
         if self.network_.loss.name != "quantile":
             raise OptionError('must be "quantile" to predict quantiles', argument="loss", value=self.network_.loss.name)
         return np.sort(self._outputs(X).astype(np.float64), axis=1) * self._targets.scale + self._targets.centre

@@ -15,9 +15,19 @@ from glassnet.maths.losses import Loss, loss_named
 from glassnet.maths.optimisers import OPTIMISERS, Adam, Optimiser, optimiser_named
 from glassnet.maths.schedules import Schedule, schedule_named
 from glassnet.tables.encoder import SCALINGS
+from glassnet.training.choice import ENGINES
 from glassnet.training.options import TrainingOptions, every
 
-__all__ = ["build_layers", "build_optimiser", "build_options", "option_from", "plain_option", "resolve_settings"]
+__all__ = [
+    "build_layers",
+    "build_optimiser",
+    "build_options",
+    "checked_jobs",
+    "keep_settings",
+    "option_from",
+    "plain_option",
+    "resolve_settings",
+]
 
 SMALLEST_VALIDATION = 10  # rows: a validation set of fewer says nothing, so very small tables train without one
 LBFGS = "lbfgs"
@@ -31,6 +41,7 @@ KEPT_BY_WARM_START = (
 def resolve_settings(arguments: dict[str, Any], n_rows: int, validation_given: bool = False) -> dict[str, Any]:
     """The constructor's arguments with each "auto" replaced by what it means for `n_rows` training rows.
 
+    `engine` alone may stay "auto": which one it is follows from the network, see `training.choice`.
     The result can be passed to the constructor again. Raises OptionError for values that cannot be, before any work.
     """
     settings = {name: value.item() if isinstance(value, np.generic) else value for name, value in arguments.items()}
@@ -135,6 +146,7 @@ def _check_choices(settings: dict[str, Any]) -> None:
     require_choice("normalisation", settings["normalisation"], ["none", "layer"])
     require_choice("input_scaling", settings["input_scaling"], SCALINGS)
     require_choice("target_scaling", settings["target_scaling"], ["auto", "standard", "minmax", "robust", "none"])
+    require_choice("engine", settings["engine"], ENGINES)
     for name in ("warm_start", "verbose"):
         if not isinstance(settings[name], (bool, int)):
             raise OptionError("must be True or False", argument=name, value=settings[name])
@@ -159,9 +171,19 @@ def _check_numbers(settings: dict[str, Any]) -> None:
     if settings["batch_size"] != "full":
         rule = 'must be "auto", "full" or a whole number of at least 1'
         require_number("batch_size", settings["batch_size"], rule, lambda n: n >= 1, whole=True)
+    settings["n_jobs"] = checked_jobs(settings["n_jobs"])
     require_choice("dtype", settings["dtype"], ["float32", "float64"])
     if not isinstance(settings["early_stopping"], bool):
         raise OptionError('must be "auto", True or False', argument="early_stopping", value=settings["early_stopping"])
+
+
+def checked_jobs(n_jobs: Any) -> int | None:
+    """The number of threads as it was passed. Raises OptionError unless it is None, -1 or at least 1."""
+    if n_jobs is None:
+        return None
+    rule = "must be None, -1 for all processors, or a whole number of at least 1"
+    require_number("n_jobs", n_jobs, rule, lambda n: n >= 1 or n == -1, whole=True)
+    return int(n_jobs)
 
 
 def keep_settings(settings: dict[str, Any], last: dict[str, Any]) -> None:
@@ -175,6 +197,8 @@ def keep_settings(settings: dict[str, Any], last: dict[str, Any]) -> None:
                 f"must stay {last[name]!r}, as in the last fit, for warm_start=True", argument=name, value=value
             )
         settings[name] = last[name]
+    if settings["engine"] == "auto":  # either engine can go on from the other's weights, but not with the same digits
+        settings["engine"] = last["engine"]
     if settings["random_state"] is None:  # the same split, or rows trained on before would validate now
         settings["random_state"] = last["random_state"]
 

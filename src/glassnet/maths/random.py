@@ -31,7 +31,7 @@ import numpy as np
 from glassnet.errors import OptionError
 from glassnet.maths.elementary import cos, log, sqrt
 
-__all__ = ["Purpose", "Stream", "philox", "philox_rounds", "seed_of"]
+__all__ = ["Purpose", "Stream", "order_of", "philox", "philox_rounds", "seed_of"]
 
 Array = Any  # an array of uint64 or a scalar
 Words = tuple[Array, Array, Array, Array]
@@ -170,11 +170,8 @@ class Stream:
         return np.ascontiguousarray(both.reshape(n_rows, 2 * n_pairs)[:, :n_units])
 
     def permutation(self, n: int) -> np.ndarray:
-        """A random order of n rows, (n,) int64: the order that sorts the stream's first row of n words.
-
-        Equal words (chance n²/2⁶⁵) keep their order, so the result does not depend on the sorting method.
-        """
-        return np.argsort(self.bits(1, n)[0], kind="stable").astype(np.int64)
+        """A random order of n rows, (n,) int64: the order that sorts the stream's first row of n words."""
+        return order_of(self.bits(1, n)[0])
 
     def keep(self, rate: float, n_rows: int, n_units: int) -> np.ndarray:
         """Dropout's mask, (n_rows, n_units) bool: True where a unit is kept, which has probability 1 - rate.
@@ -210,6 +207,14 @@ class Stream:
     @property
     def _place(self) -> int:
         return (int(self.purpose) << 32) + self.layer
+
+
+def order_of(words: np.ndarray) -> np.ndarray:
+    """The order that sorts random words, (n,) int64.
+
+    Equal words (chance n²/2⁶⁵) keep their order, so the result does not depend on the sorting method.
+    """
+    return np.argsort(words, kind="stable").astype(np.int64, copy=False)
 
 
 def seed_of(random_state: Any) -> int:

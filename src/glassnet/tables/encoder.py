@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from glassnet.errors import ColumnError, DataError, NearlyUniqueWarning, OptionError, nearest, require_choice, warn
 from glassnet.tables.frames import Table, listed, table_of
 from glassnet.tables.kinds import Category, Date, Kind, Number, kind_from_plain, missing_mask
+from glassnet.tables.together import Numbers
 
 __all__ = ["SCALINGS", "TableEncoder"]
 
@@ -43,8 +45,7 @@ class TableEncoder:
         self.max_levels = max_levels
         self.min_count = min_count
         self.owner = owner
-        self.named = False
-        self.kinds: list[Kind] = []
+        self._keep([], named=False)
 
     def fit(self, X: Any) -> TableEncoder:
         """Learn kinds, scales and levels from a table (anything `table_of` takes); returns self.
@@ -63,8 +64,16 @@ class TableEncoder:
                 remedy="A model needs at least one column with different values.",
             )
         _warn_of_identifiers(kinds)
-        self.kinds, self.named = kinds, table.named
+        self._keep(kinds, table.named)
         return self
+
+    def _keep(self, kinds: list[Kind], named: bool) -> None:
+        """Set what was fitted or loaded, and where in the matrix each column begins."""
+        self.kinds, self.named = kinds, named
+        self._starts = [0]
+        for kind in kinds:
+            self._starts.append(self._starts[-1] + len(kind.names))
+        self._numbers = Numbers.of(kinds, self._starts)
 
     def _check_options(self) -> None:
         require_choice("input_scaling", self.input_scaling, SCALINGS)
@@ -92,12 +101,11 @@ class TableEncoder:
         """
         table = table_of(X)
         columns = self._matching(table)
-        matrix = np.empty((table.n_rows, len(self.feature_names_out())), dtype=dtype)
-        start = 0
-        for kind, values in zip(self.kinds, columns, strict=True):
-            stop = start + len(kind.names)
-            kind.write(values, matrix[:, start:stop])
-            start = stop
+        matrix = np.empty((table.n_rows, self._starts[-1]), dtype=dtype)
+        numbers_done = self._numbers is not None and self._numbers.write(columns, matrix)
+        for kind, values, (start, stop) in zip(self.kinds, columns, pairwise(self._starts), strict=True):
+            if not (numbers_done and isinstance(kind, Number)):
+                kind.write(values, matrix[:, start:stop])
         return matrix
 
     def fit_transform(self, X: Any, dtype: Any = np.float32) -> np.ndarray:
@@ -155,8 +163,7 @@ class TableEncoder:
         encoder = cls(
             data["input_scaling"], max_levels=data["max_levels"], min_count=data["min_count"], owner=data["owner"]
         )
-        encoder.named = data["named"]
-        encoder.kinds = [kind_from_plain(column) for column in data["columns"]]
+        encoder._keep([kind_from_plain(column) for column in data["columns"]], data["named"])
         return encoder
 
 

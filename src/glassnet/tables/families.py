@@ -18,7 +18,14 @@ import numpy as np
 
 from glassnet.errors import DataError
 
-__all__ = ["family_of_array", "family_of_series", "family_of_values", "is_missing"]
+__all__ = [
+    "family_of_array",
+    "family_of_pandas",
+    "family_of_polars",
+    "family_of_series",
+    "family_of_values",
+    "is_missing",
+]
 
 CONTAINERS = (list, tuple, dict, set, frozenset, np.ndarray)
 MISSING_TYPES = ("NoneType", "NAType", "NaTType")  # the last two are pandas', which need not be installed
@@ -36,6 +43,27 @@ def family_of_series(series: nw.Series[Any]) -> np.ndarray:
     if isinstance(dtype, nw.Categorical | nw.Enum | nw.String):
         return _texts(series.to_list())
     return family_of_values(series.to_list(), series.name)
+
+
+def family_of_pandas(series: Any) -> np.ndarray:
+    """A pandas column → its family: what `family_of_series` makes of it, the usual types by a shorter way."""
+    dtype = series.dtype
+    if isinstance(dtype, np.dtype) and dtype.kind in "iufM":
+        return family_of_array(series.to_numpy(), series.name)
+    if type(dtype).__name__ == "StringDtype":
+        return _texts(series.to_list())
+    return family_of_series(nw.from_native(series, series_only=True))
+
+
+def family_of_polars(series: Any) -> np.ndarray:
+    """A polars column → its family: what `family_of_series` makes of it, the usual types by a shorter way."""
+    if series.dtype.is_float() or series.dtype.is_integer():
+        values = series.to_numpy()  # whole numbers with gaps as float64
+        if values.dtype.kind in "iuf":
+            return values.astype(np.float64, copy=False)
+    if type(series.dtype).__name__ == "String":
+        return _texts(series.to_list())
+    return family_of_series(nw.from_native(series, series_only=True))
 
 
 def family_of_array(values: np.ndarray, name: Any) -> np.ndarray:
@@ -61,7 +89,10 @@ def family_of_values(values: list[Any], name: Any) -> np.ndarray:
 
     Booleans among numbers are 0 and 1; booleans alone are texts. A column without any value is of texts.
     """
-    types = {kind for kind in set(map(type, values)) if kind.__name__ not in MISSING_TYPES}
+    types = set(map(type, values))
+    if types <= {float, int}:
+        return np.array(values, dtype=np.float64)
+    types = {kind for kind in types if kind.__name__ not in MISSING_TYPES}
     if types <= {str}:
         return _texts(values)
     _refuse_nested(values, types, name)

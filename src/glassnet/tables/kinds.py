@@ -16,7 +16,7 @@ import numpy as np
 
 from glassnet.errors import ColumnError, DataError
 
-__all__ = ["Category", "Date", "Kind", "Number", "kind_from_plain", "missing_mask"]
+__all__ = ["Category", "Date", "Kind", "Number", "kind_from_plain", "missing_mask", "scaled"]
 
 FURTHEST = 1e6  # scaled values are clipped here: a mistyped 1e300 must not overflow float32 inside the network
 FEW_LEVELS = 10  # a column with no more levels than this keeps each, however rare
@@ -86,10 +86,8 @@ class Number:
         _require_finite(self.name, x)
         absent = np.isnan(x)
         if self.varies:
-            with np.errstate(over="ignore"):  # far outside the range seen in fit: clipped below
-                z = ((np.ldexp(x, -self.exponent) if self.exponent else x) - self.centre) / self.scale
-            z[absent] = self.fill
-            out[:, 0] = np.clip(z, -FURTHEST, FURTHEST) if self.clipped else self._fitting(z, x, out.dtype)
+            z = scaled(x, self.exponent, self.centre, self.scale, self.fill, absent, self.clipped)
+            out[:, 0] = z if self.clipped else self._fitting(z, x, out.dtype)
         if self.missing:
             out[:, -1] = absent
 
@@ -105,6 +103,21 @@ class Number:
     def describe(self) -> dict[str, Any]:
         """What `info` shows of the column."""
         return {"name": self.name, "kind": self.kind, "missing": self.missing, "width": len(self.names)}
+
+
+def scaled(
+    x: np.ndarray, exponent: Any, centre: Any, scale: Any, fill: Any, absent: np.ndarray | None, clipped: bool = True
+) -> np.ndarray:
+    """z = (x / 2^exponent - centre) / scale, clipped to ±1e6 if asked, and `fill` where x is absent; see `Number`.
+
+    x : finite or absent.   The constants : numbers, or arrays that fit x, one for each of several columns.
+    absent : True where x is missing; None when it nowhere is.
+    """
+    with np.errstate(over="ignore"):  # far outside the range seen in fit: clipped below
+        z = ((np.ldexp(x, -exponent) if isinstance(exponent, np.ndarray) or exponent else x) - centre) / scale
+    if absent is not None:
+        np.copyto(z, fill, where=absent)
+    return np.clip(z, -FURTHEST, FURTHEST, out=z) if clipped else z
 
 
 def _centre_and_scale(x: np.ndarray, scaling: str) -> tuple[float, float]:

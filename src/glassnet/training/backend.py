@@ -1,8 +1,8 @@
 """The reference backend: training steps and predictions on NumPy.
 
-A backend is what the training loop talks to; it cannot tell one from another. It holds the data and the network, and
-works on a `state`, a dict of arrays: the flat `params`, the optimiser's moments by name, and `step`, the number of
-steps done.
+A backend is what the training loop talks to; it cannot tell one from another (`Backend` says what it must have). It
+holds the data and the network, and works on a `state`, a dict of arrays: the flat `params`, the optimiser's moments by
+name, and `step`, the number of steps done.
 """
 
 from __future__ import annotations
@@ -18,14 +18,15 @@ from glassnet.maths.penalties import clip_by_norm, decay, penalty, penalty_backw
 from glassnet.maths.random import Purpose, Stream
 from glassnet.network import Network
 
-__all__ = ["RATES", "ReferenceBackend", "Rows", "State", "reference_outputs"]
+__all__ = ["RATES", "Backend", "ReferenceBackend", "Rows", "State", "reference_outputs"]
 
 State = dict[str, np.ndarray]
 
 # The columns of `rates`, one row a step. The last two are factors on the layers' and the loss's own rates.
 RATES = ("learning_rate", "weight_decay", "dropout", "label_smoothing")
 
-CHUNK = 8192  # rows of a prediction at a time, so that its memory does not grow with the table
+CHUNK = 8192  # rows that are evaluated at a time, so that memory does not grow with the table
+STACK = 1024  # rows that are predicted at a time: what they leave between layers stays in the processor's cache
 
 
 class Rows(NamedTuple):
@@ -41,7 +42,69 @@ class Rows(NamedTuple):
         return float(len(self.X) if self.weights is None else self.weights.sum())
 
 
-class ReferenceBackend:
+class Backend:
+    """What the training loop needs: the part that all backends share, and the methods in which they differ.
+
+    network : whose weights are the first.   optimiser : of the steps.   rows : to train on.
+    batch_size : rows a step; the last batch of an epoch may be smaller.
+    """
+
+    network: Network
+    optimiser: Optimiser
+    rows: Rows
+    batch_size: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Batches that the training rows make."""
+        return -(-len(self.rows.X) // self.batch_size)
+
+    def start(self) -> State:
+        """The state before the first step: the network's weights, moments at 0."""
+        params = self.network.params.copy()
+        return {"params": params, "step": np.zeros((), np.int64), **self.optimiser.start(params)}
+
+    def per_row(self, total: float, rows: Rows | None = None) -> float:
+        """A summed loss as the network reduces it: divided by the weight of the rows, or left a sum."""
+        return total if self.network.reduction == "sum" else total / (self.rows if rows is None else rows).total_weight
+
+    def share(self, rows: np.ndarray) -> float:
+        """The part of the training rows' weight that these row numbers hold."""
+        if self.rows.weights is None:
+            return len(rows) / len(self.rows.X)
+        return float(self.rows.weights[rows].sum()) / self.rows.total_weight
+
+    def random_words(self, stream: Stream, n: int) -> np.ndarray:
+        """The first n words of a stream, (n,) uint64: what the order of rows is drawn with."""
+        return stream.bits(1, n)[0]
+
+    def interrupt(self) -> None:
+        """Ask a run under way to end early, from a signal handler or another thread. A run to come is not concerned."""
+
+    def run(self, state: State, rows: np.ndarray, rates: np.ndarray) -> tuple[float, bool]:
+        """Train one step for each batch of `rows`, with one row of `rates` (see RATES) each; `state` changes in place.
+
+        rows : row numbers in the order of training, cut into batches of `batch_size`.
+        Returns the sum over steps of loss times weight of the batch, penalties not counted, and whether all losses
+        and the last weights are finite. Fewer steps are done than asked for where `interrupt` or a loss that is not
+        finite cut the run short, as state["step"] then says.
+        """
+        raise NotImplementedError
+
+    def loss_and_gradient(self, params: np.ndarray) -> tuple[float, np.ndarray]:
+        """The loss over all training rows, penalties included, and its gradient: what L-BFGS minimises."""
+        raise NotImplementedError
+
+    def predict(self, params: np.ndarray, X: np.ndarray) -> np.ndarray:
+        """The outputs Y (n, K) of the network with these parameters."""
+        raise NotImplementedError
+
+    def evaluate(self, params: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
+        """The loss on other rows, without dropout, smoothing or penalties, and the outputs Y."""
+        raise NotImplementedError
+
+
+class ReferenceBackend(Backend):
     """Steps of one optimiser on one network and its training rows.
 
     batch_size : rows a step; the last batch of an epoch may be smaller.
@@ -71,31 +134,18 @@ class ReferenceBackend:
         self._draws = any(layer.draws for layer in network.layers)
         self._weight_slices = [block.slice for block in network.blocks if block.role == "weight"]
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches that the training rows make."""
-        return -(-len(self.rows.X) // self.batch_size)
-
-    def start(self) -> State:
-        """The state before the first step: the network's weights, moments at 0."""
-        params = self.network.params.copy()
-        return {"params": params, "step": np.zeros((), np.int64), **self.optimiser.start(params)}
-
     def run(self, state: State, rows: np.ndarray, rates: np.ndarray) -> tuple[float, bool]:
-        """Train one step for each batch of `rows`, with one row of `rates` (see RATES) each; `state` changes in place.
-
-        rows : row numbers in the order of training, cut into batches of `batch_size`.
-        Returns the sum over steps of loss times weight of the batch, penalties not counted, and whether all losses
-        and the last weights are finite.
-        """
+        """See `Backend.run`; a Ctrl-C is heeded between any two operations of NumPy anyway."""
         total, finite = 0.0, True
         self.network.bind(state["params"])
         with np.errstate(all="ignore"):  # overflow shows in the flag
             for batch, step_rates in zip(self._batches(rows), rates, strict=True):
                 loss = self._step(state, batch, *step_rates.tolist())
                 total += loss
-                finite = finite and np.isfinite(loss)
-        return total, bool(finite and np.isfinite(state["params"]).all())
+                finite = bool(np.isfinite(loss))
+                if not finite:  # nothing after it can be better, and state["step"] now tells which step it was
+                    break
+        return total, finite and bool(np.isfinite(state["params"]).all())
 
     def _batches(self, rows: np.ndarray) -> Iterator[np.ndarray]:
         return (rows[first : first + self.batch_size] for first in range(0, len(rows), self.batch_size))
@@ -156,16 +206,6 @@ class ReferenceBackend:
             total = float(losses.sum() if rows.weights is None else rows.weights @ losses)
             return self.per_row(total, rows), loss.output(Z)
 
-    def per_row(self, total: float, rows: Rows | None = None) -> float:
-        """A summed loss as the network reduces it: divided by the weight of the rows, or left a sum."""
-        return total if self.network.reduction == "sum" else total / (self.rows if rows is None else rows).total_weight
-
-    def share(self, rows: np.ndarray) -> float:
-        """The part of the training rows' weight that these row numbers hold."""
-        if self.rows.weights is None:
-            return len(rows) / len(self.rows.X)
-        return float(self.rows.weights[rows].sum()) / self.rows.total_weight
-
     def _scores(self, params: np.ndarray, X: np.ndarray) -> np.ndarray:
         self.network.bind(params)
         return scores_of(self.network, X)
@@ -178,5 +218,15 @@ def scores_of(network: Network, X: np.ndarray) -> np.ndarray:
 
 
 def reference_outputs(network: Network, X: np.ndarray) -> np.ndarray:
-    """The outputs Y (n, K) of a trained network; see `scores_of`."""
-    return network.loss.output(scores_of(network, X))
+    """The outputs Y (n, K) of a trained network, in chunks of rows, each row by itself: X (n, p).
+
+    A product of two matrices sums in an order that BLAS chooses by their shapes and by a row's place among the others,
+    so the same row has other last digits in another table. Hence the rows go through the network as a stack of n
+    matrices of one row, (n, 1, p): NumPy then calls BLAS for each row with the same shape, vector times matrix, and
+    what a row comes out as depends on nothing else. All other formulas work within a row anyway. It takes two to three
+    times as long as one product for all rows, so training, where nobody compares bits, does without.
+    """
+    if len(X) == 0:
+        return np.empty((0, network.n_outputs), network.dtype)
+    chunks = [network.forward(X[first : first + STACK, None, :])[0][:, 0] for first in range(0, len(X), STACK)]
+    return network.loss.output(chunks[0] if len(chunks) == 1 else np.concatenate(chunks))

@@ -14,8 +14,9 @@ from glassnet.engine.records import N_FACTORS
 from glassnet.engine.threads import Crew, threads_of
 from glassnet.maths.optimisers import Optimiser
 from glassnet.maths.penalties import penalty, penalty_backward
+from glassnet.maths.random import Stream
 from glassnet.network import Network
-from glassnet.training.backend import RATES, Rows, State
+from glassnet.training.backend import RATES, Backend, Rows, State
 
 __all__ = ["EngineBackend", "engine_outputs", "engine_supports"]
 
@@ -29,7 +30,7 @@ WORTH_SHARING = 4_000_000  # multiplications of a prediction from which on it is
 engine_supports = unsupported
 
 
-class EngineBackend:
+class EngineBackend(Backend):
     """Steps of one optimiser on one network and its training rows; see `ReferenceBackend` for the arguments.
 
     n_jobs : threads, at most as many as the process may use; None tries which number is fastest. The result does not
@@ -57,10 +58,11 @@ class EngineBackend:
         self.batch_size = batch_size
         self.l1, self.l2 = l1, l2
         self.n_jobs = n_jobs
-        self._multiplications = 3 * _weights_of(network) * min(batch_size, len(rows.X))  # of a step
+        batch = min(batch_size, len(rows.X))
+        self._multiplications = 3 * _weights_of(network) * batch  # of a step
         self._crew = Crew(threads_of(n_jobs), self._multiplications, fixed=n_jobs is not None)
         whole = batch_size >= len(rows.X) and (rows.X.size + rows.T.size) * network.dtype.itemsize <= RESIDENT_BYTES
-        self._program = Program(plan_of(network, min(batch_size, len(rows.X)), optimiser, resident=whole))
+        self._program = Program(plan_of(network, batch, optimiser, resident=whole))
         self._loaded, self._order = False, np.empty(0, np.int64)
         self._gradient = np.zeros(network.params.size + 64, network.dtype)
         roles = [(block.offset, block.offset + block.size, block.role == "weight") for block in network.blocks]
@@ -71,7 +73,7 @@ class EngineBackend:
             "gradient": self._gradient,
             "roles": np.array(roles, np.int64).reshape(-1, 3),
             "n_roles": len(roles),
-            "batch": batch_size,
+            "batch": batch,
             "seed": seed,
             "l1": l1,
             "l2": l2,
@@ -79,24 +81,11 @@ class EngineBackend:
             "smoothing": network.loss.label_smoothing,
             "smoothing_classes": network.loss.smoothing_classes(self.rows.T),
             "mean": int(network.reduction == "mean"),
-            "loss_sums": np.zeros(self._program.n_blocks(batch_size), network.dtype),
+            "loss_sums": np.zeros(self._program.n_blocks(batch), network.dtype),
         }
 
-    @property
-    def steps_per_epoch(self) -> int:
-        """Batches that the training rows make."""
-        return -(-len(self.rows.X) // self.batch_size)
-
-    def start(self) -> State:
-        """The state before the first step: the network's weights, moments at 0."""
-        params = self.network.params.copy()
-        return {"params": params, "step": np.zeros((), np.int64), **self.optimiser.start(params)}
-
     def run(self, state: State, rows: np.ndarray, rates: np.ndarray) -> tuple[float, bool]:
-        """Train one step for each batch of `rows`; see `ReferenceBackend.run`.
-
-        A step whose loss is not finite is the last: `state["step"]` then tells which it was.
-        """
+        """See `Backend.run`."""
         first, n_steps = int(state["step"]), len(rates)
         rates = np.ascontiguousarray(rates, np.float64)
         n_threads, begun = self._crew.choose(), time.perf_counter()
@@ -151,21 +140,28 @@ class EngineBackend:
         """Ask a run under way to end early, from a signal handler or another thread."""
         self._program.interrupt()
 
+    def random_words(self, stream: Stream, n: int) -> np.ndarray:
+        """The first n words of a stream, (n,) uint64, as `maths.random` has them."""
+        return self._program.random_words(stream, n)
+
     def loss_and_gradient(self, params: np.ndarray) -> tuple[float, np.ndarray]:
         """The loss over all training rows, penalties included, and its gradient; see `ReferenceBackend`."""
         n = len(self.rows.X)
         params = np.ascontiguousarray(params, self.network.dtype)
-        done = self._run(
-            self._crew.choices[-1],
-            np.arange(n),
-            params=params,
-            rates=np.array([[0.0, 0.0, 0.0, 1.0]]),  # nothing moves, nothing is dropped
-            n_steps=1,
-            batch=n,
-            update=0,
-            clip_norm=0.0,
-            loss_sums=np.zeros(self._program.n_blocks(n), self.network.dtype),
-        )
+        finished = False
+        while not finished:  # Ctrl-C gives a step up; a line search needs the answer all the same
+            done = self._run(
+                self._crew.choices[-1],
+                np.arange(n),
+                params=params,
+                rates=np.array([[0.0, 0.0, 0.0, 1.0]]),  # nothing moves, nothing is dropped
+                n_steps=1,
+                batch=n,
+                update=0,
+                clip_norm=0.0,
+                loss_sums=np.zeros(self._program.n_blocks(n), self.network.dtype),
+            )
+            finished = bool(done["n_done"][0])
         G = self._gradient[: params.size].copy()
         loss = self.per_row(float(done["total_loss"][0]))
         for block in self.network.blocks:
@@ -183,16 +179,6 @@ class EngineBackend:
         """The loss on other rows, without dropout, smoothing or penalties, and the outputs Y."""
         Y, total = _predictor(self.network)(params, rows.X, self.n_jobs, rows)
         return self.per_row(total, rows), Y
-
-    def per_row(self, total: float, rows: Rows | None = None) -> float:
-        """A summed loss as the network reduces it: divided by the weight of the rows, or left a sum."""
-        return total if self.network.reduction == "sum" else total / (self.rows if rows is None else rows).total_weight
-
-    def share(self, rows: np.ndarray) -> float:
-        """The part of the training rows' weight that these row numbers hold."""
-        if self.rows.weights is None:
-            return len(rows) / len(self.rows.X)
-        return float(self.rows.weights[rows].sum()) / self.rows.total_weight
 
 
 class _Predictor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from glassnet.training.backend import ReferenceBackend, Rows
+from glassnet.training.backend import Backend, Rows
 from glassnet.training.blas import blas_threads_for
 from glassnet.training.options import TrainingOptions
 from glassnet.training.progress import Progress
@@ -14,7 +14,7 @@ __all__ = ["train_lbfgs"]
 
 
 def train_lbfgs(
-    backend: ReferenceBackend,
+    backend: Backend,
     options: TrainingOptions,
     validation: Rows | None = None,
     progress: Progress | None = None,

@@ -3,7 +3,7 @@
 for each epoch:
     draw the row order and the rates of its steps
     for each run of steps:            a backend call, cut where a validation is due or time is short
-        train
+        train                         (fewer steps than asked for, when Ctrl-C cut the call short)
         validate, if it is due
     write the epoch's row; stop if there is a reason to
 use the best weights
@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 
 import numpy as np
 
-from glassnet.maths.random import Purpose, Stream
-from glassnet.training.backend import ReferenceBackend, Rows, State
+from glassnet.maths.random import Purpose, Stream, order_of
+from glassnet.training.backend import Backend, Rows, State
 from glassnet.training.blas import blas_threads_for
 from glassnet.training.options import TrainingOptions
 from glassnet.training.progress import Progress
@@ -26,11 +26,13 @@ from glassnet.training.watch import Outcome, Watch
 
 __all__ = ["row_order", "train"]
 
+Draw = Callable[[Stream, int], np.ndarray]
+
 SECONDS_A_CALL = 0.3  # a run of steps takes about this long at most, so that Ctrl-C and time limits answer soon
 
 
 def train(
-    backend: ReferenceBackend,
+    backend: Backend,
     options: TrainingOptions,
     validation: Rows | None = None,
     progress: Progress | None = None,
@@ -51,34 +53,41 @@ def train(
     return watch.outcome()
 
 
-def run_epoch(
-    epoch: int, state: State, backend: ReferenceBackend, options: TrainingOptions, watch: Watch, pace: Pace
-) -> None:
+def run_epoch(epoch: int, state: State, backend: Backend, options: TrainingOptions, watch: Watch, pace: Pace) -> None:
     """Train on every row once, validating where it is due; a reason to stop ends the epoch early."""
-    rows = row_order(len(backend.rows.X), backend.batch_size, options.seed, epoch)
+    rows = row_order(len(backend.rows.X), backend.batch_size, options.seed, epoch, backend.random_words)
     first = int(state["step"])
     rates = options.rates(first, backend.steps_per_epoch, backend.steps_per_epoch, watch.losses())
-    total, size = 0.0, backend.batch_size
-    for begin, end, due in runs_of_steps(first, backend.steps_per_epoch, options, pace):
-        with pace.timing(end - begin):
-            loss, finite = backend.run(state, rows[begin * size : end * size], rates[begin:end])
+    total, size, done = 0.0, backend.batch_size, 0
+    while done < backend.steps_per_epoch:
+        end = end_of_run(done, first, backend.steps_per_epoch, options, pace)
+        with pace.timing(end - done):
+            loss, finite = backend.run(state, rows[done * size : end * size], rates[done:end])
+        done = int(state["step"]) - first
         total += loss
         if not finite and math.isfinite(total):  # the weights overflowed before the loss did
             total = math.nan
         watch.check_time()
-        if finite and (due or watch.reason):
-            watch.validate(epoch, int(state["step"]), state["params"])
+        if finite and done and (validation_due(first + done, backend.steps_per_epoch, options) or watch.reason):
+            watch.validate(epoch, first + done, state["params"])
         if watch.reason or not finite:
             break
-    loss = backend.per_row(total) / backend.share(rows[: end * size])  # of an epoch cut short, over what was seen
-    watch.end_epoch(epoch, int(state["step"]), loss, float(rates[end - 1, 0]), state["params"])
+    if done == 0 and finite:  # interrupted before the epoch's first step was complete: there is nothing to write down
+        return
+    seen = rows[: max(done, 1) * size]  # of an epoch cut short; a step that is not finite may not count as done
+    loss = backend.per_row(total) / backend.share(seen)
+    watch.end_epoch(epoch, first + done, loss, float(rates[done - 1, 0]), state["params"])
 
 
-def row_order(n_rows: int, batch_size: int, seed: int, epoch: int) -> np.ndarray:
-    """The order of rows in an epoch: shuffled anew each time, or as they are when one batch holds them all."""
+def row_order(n_rows: int, batch_size: int, seed: int, epoch: int, draw: Draw | None = None) -> np.ndarray:
+    """The order of rows in an epoch: shuffled anew each time, or as they are when one batch holds them all.
+
+    draw : how to draw the first n words of a stream, where a backend has a faster way.
+    """
     if batch_size >= n_rows:
         return np.arange(n_rows)
-    return Stream(seed, Purpose.ORDER, step=epoch).permutation(n_rows)
+    stream = Stream(seed, Purpose.ORDER, step=epoch)
+    return stream.permutation(n_rows) if draw is None else order_of(draw(stream, n_rows))
 
 
 class Pace:
@@ -101,18 +110,17 @@ class Pace:
         self.steps = max(1, min(4 * self.steps, int(SECONDS_A_CALL * self._n / seconds)))
 
 
-def runs_of_steps(first: int, n_steps: int, options: TrainingOptions, pace: Pace) -> Iterator[tuple[int, int, bool]]:
-    """Cut an epoch of `n_steps` steps, which begins after `first` steps in all, into runs.
+def end_of_run(done: int, first: int, n_steps: int, options: TrainingOptions, pace: Pace) -> int:
+    """Where the next run of steps ends, in steps of this epoch.
 
-    Yields (begin, end, due): steps begin to end of this epoch, and whether a validation is due after them. Where the
-    cuts fall changes nothing but the moments at which the clock is read.
+    done : steps of this epoch until now.   first : steps before it.   n_steps : steps it has.
+    A run takes no longer than the pace allows and stops where a validation is due. Where the cuts fall changes nothing
+    but the moments at which the clock is read.
     """
     interval = options.validation_every.steps(n_steps)
-    last_of_all = options.max_epochs * n_steps
-    begin = 0
-    while begin < n_steps:
-        until_due = interval - (first + begin) % interval
-        end = min(n_steps, begin + pace.steps, begin + until_due)
-        done = first + end
-        yield begin, end, done % interval == 0 or done == last_of_all
-        begin = end
+    return min(n_steps, done + pace.steps, done + interval - (first + done) % interval)
+
+
+def validation_due(step: int, n_steps: int, options: TrainingOptions) -> bool:
+    """Whether to validate once `step` steps are done in all, in epochs of n_steps: at each interval and at the end."""
+    return step % options.validation_every.steps(n_steps) == 0 or step == options.max_epochs * n_steps

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from glassnet.errors import TrainingDiverged
-from glassnet.training.backend import ReferenceBackend, Rows
+from glassnet.training.backend import Backend, Rows
 from glassnet.training.history import epoch_row
 from glassnet.training.options import TrainingOptions
 from glassnet.training.progress import Progress
@@ -42,7 +42,7 @@ class Outcome:
     params : the weights to use.   history : one row an epoch.
     best_epoch : the epoch, counted from 1, whose weights these are.
     reason : "max_epochs", "early stopping", "time limit", "callback", "interrupted", "converged" or "diverged".
-    diverged_loss : the loss that was not finite, if one was.
+    diverged_loss, diverged_step : the loss that was not finite, if one was, and its step, counted from 1.
     """
 
     params: np.ndarray
@@ -50,24 +50,26 @@ class Outcome:
     best_epoch: int
     reason: str
     diverged_loss: float | None = None
+    diverged_step: int = 0
 
 
 @dataclass
 class Watch:
     """Sees every epoch and validation of one training, and says when to stop (`reason` is then set).
 
-    Used as a context, so that Ctrl-C is caught: the first one asks training to stop after the steps under way and
-    keeps the best weights, a second one interrupts as usual. Only the main thread can catch it.
+    Used as a context, so that Ctrl-C is caught: the first one asks the backend to cut short the steps under way, stops
+    training and keeps the best weights; a second one interrupts as usual. Only the main thread can catch it.
     """
 
     options: TrainingOptions
-    backend: ReferenceBackend
+    backend: Backend
     progress: Progress
     validation: Rows | None = None
     history: list[dict[str, Any]] = field(default_factory=list)
     best: Best = field(default_factory=Best)
     reason: str | None = None
     diverged_loss: float | None = None
+    diverged_step: int = 0
     measured: dict[str, float] = field(default_factory=dict)  # by the last validation of this epoch
     started: float = field(default_factory=time.monotonic)
 
@@ -87,6 +89,7 @@ class Watch:
     def _interrupted(self, number: int, frame: Any) -> None:
         self.reason = "interrupted"
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.backend.interrupt()
 
     def _summary(self) -> str:
         n = len(self.history)
@@ -121,7 +124,7 @@ class Watch:
     def end_epoch(self, epoch: int, step: int, loss: float, learning_rate: float | None, params: np.ndarray) -> None:
         """Write the epoch's row, show it, and ask the callbacks."""
         if not math.isfinite(loss):
-            self.diverged_loss = loss
+            self.diverged_loss, self.diverged_step = loss, step
             self.stop("diverged")
             return
         row = epoch_row(epoch, step, loss, self.measured, learning_rate, self.seconds)
@@ -145,7 +148,13 @@ class Watch:
             self.stop("time limit")
 
     def outcome(self) -> Outcome:
-        """The best weights and all the rest. Raises TrainingDiverged when no epoch left weights to use."""
+        """The best weights and all the rest.
+
+        When no epoch left weights to use, raises KeyboardInterrupt if Ctrl-C came before the first step was complete,
+        TrainingDiverged otherwise.
+        """
+        if self.best.params is None and self.reason == "interrupted" and self.diverged_loss is None:
+            raise KeyboardInterrupt
         if self.best.params is None:
             rate = self.options.learning_rate
             at, remedy = "", "Try scaled inputs, or a larger l2."
@@ -153,7 +162,15 @@ class Watch:
                 at = f" at learning rate {rate:g}"
                 remedy = f"Try a lower learning_rate, such as {rate / 10:g}, clip_norm=1, or scaled inputs."
             raise TrainingDiverged(
-                f"training diverged in epoch {len(self.history) + 1}{at}: the loss became {self.diverged_loss}",
+                f"training diverged in epoch {len(self.history) + 1}, step {self.diverged_step}{at}: the loss became "
+                f"{self.diverged_loss}",
                 remedy=remedy,
             )
-        return Outcome(self.best.params, self.history, self.best.epoch, self.reason or "max_epochs", self.diverged_loss)
+        return Outcome(
+            self.best.params,
+            self.history,
+            self.best.epoch,
+            self.reason or "max_epochs",
+            self.diverged_loss,
+            self.diverged_step,
+        )

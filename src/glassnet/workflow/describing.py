@@ -20,6 +20,7 @@ SILENT = {
     "l1": 0.0,
     "l2": 0.0,
     "label_smoothing": 0.0,
+    "n_jobs": None,
     "normalisation": "none",
     "quantiles": None,
     "target_scaling": "auto",
