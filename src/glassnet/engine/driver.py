@@ -34,11 +34,11 @@ from glassnet.engine.memory import (
 )
 from glassnet.engine.operations import Kernel
 from glassnet.engine.records import ABORT, OPERATION, SHARED
-from glassnet.engine.updates import clip_factor, update_share
+from glassnet.engine.updates import update_share
 
 __all__ = ["predict", "train"]
 
-SPINS = 2000  # looks at the barrier, about 10 µs, before a waiting thread offers its processor to others
+SPINS = 2000  # looks at the barrier, about a microsecond, before a waiting thread offers its processor to others
 OPERATION_SIZE = OPERATION.itemsize
 WAITING, ROUND = SHARED.fields["waiting"][1], SHARED.fields["round"][1]  # type: ignore[index]
 
@@ -190,7 +190,7 @@ def _chunk_of(dtype: Any) -> Any:
 
 def train(dtype: Any) -> Kernel:
     """One thread's part of a run of training steps; the third address is that of the loss's operation."""
-    take_chunk, clip, update = _chunk_of(dtype), clip_factor(dtype), update_share()
+    take_chunk, update = _chunk_of(dtype), update_share()
     begin_step, end_step = _accounts(dtype)
 
     @jit
@@ -209,7 +209,7 @@ def train(dtype: Any) -> Kernel:
         if shared.clip_norm > 0.0:
             if not barrier(at_shared, n_threads, stop):
                 return False
-            local.scale = clip(shared)
+            call(shared.clip, (at_shared, at_local, 0))
             if not barrier(at_shared, n_threads, stop):
                 return False
         update(shared, local, at_shared, at_local)

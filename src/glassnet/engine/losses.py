@@ -25,7 +25,7 @@ def _exponentials(dtype: Any) -> Any:
 
     So no exponential overflows. `work` is the address of two rows: the largest scores and the totals.
     """
-    reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
+    reals, size = reals_of(dtype), np.dtype(dtype).itemsize
     e, larger = compiled_formula(exp, dtype), compiled_formula(maximum, dtype)
 
     @jit
@@ -34,12 +34,16 @@ def _exponentials(dtype: Any) -> Any:
         Z = reals(z, n)
         for i in range(n):
             largest[i] = Z[i]
-            total[i] = real(0)
         for k in range(1, n_classes):
             Z = reals(z + size * k * stride, n)
             for i in range(n):
                 largest[i] = larger(largest[i], Z[i])
-        for k in range(n_classes):
+        Z, E = reals(z, n), reals(out, n)
+        for i in range(n):
+            power = e(Z[i] - largest[i])
+            E[i] = power
+            total[i] = power
+        for k in range(1, n_classes):
             Z, E = reals(z + size * k * stride, n), reals(out + size * k * stride, n)
             for i in range(n):
                 power = e(Z[i] - largest[i])
@@ -68,7 +72,6 @@ def cross_entropy_loss(dtype: Any) -> Kernel:
         for i in range(n):
             loss[i] = real(0)
             largest[i] += ln(total[i])
-        for i in range(n):
             total[i] = share[i] / total[i]
         for k in range(n_classes):
             Z, dZ = reals(z + size * k * stride, n), reals(d + size * k * stride, n)

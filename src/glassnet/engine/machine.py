@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["TILE_COLUMNS", "block", "lanes", "tile_rows"]
+__all__ = ["TILE_COLUMNS", "block", "has", "lanes", "tile_rows"]
 
 TILE_COLUMNS = 2  # vectors side by side in a tile of the matrix kernel
 
@@ -19,11 +19,15 @@ def _features() -> dict[str, bool]:
     return dict(llvm.get_host_cpu_features())
 
 
+def has(feature: str) -> bool:
+    """Whether the processor has a feature, by LLVM's name for it."""
+    return bool(_features().get(feature))
+
+
 @functools.cache
 def _vector_bits() -> int:
     """Bits of a vector register: 512 with AVX-512, 256 with AVX, else 128, as on ARM."""
-    features = _features()
-    return 512 if features.get("avx512f") else 256 if features.get("avx") else 128
+    return 512 if has("avx512f") else 256 if has("avx") else 128
 
 
 def lanes(dtype: Any) -> int:
@@ -33,9 +37,7 @@ def lanes(dtype: Any) -> int:
 
 def tile_rows() -> int:
     """Most rows of a tile that the registers hold beside one row of each operand: 14 with 32 registers, 6 with 16."""
-    features = _features()
-    few_registers = features.get("sse2", False) and not features.get("avx512f", False)
-    return 6 if few_registers else 14
+    return 6 if has("sse2") and not has("avx512f") else 14
 
 
 def block(dtype: Any) -> int:

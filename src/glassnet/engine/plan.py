@@ -95,9 +95,17 @@ class _Rows:
         return first
 
 
-def plan_of(network: Network, batch_size: int, optimiser: Optimiser | None = None, resident: bool = False) -> Plan:
+def plan_of(
+    network: Network,
+    batch_size: int,
+    optimiser: Optimiser | None = None,
+    *,
+    clipped: bool = False,
+    resident: bool = False,
+) -> Plan:
     """Lay out a network for batches (or predictions) of so many rows at most.
 
+    optimiser : of the training steps; None for predictions alone.   clipped : whether gradients are.
     resident : keep the inputs and targets of a whole batch in the arena, since every step takes the same.
     """
     dtype, rows = network.dtype, _Rows()
@@ -120,10 +128,12 @@ def plan_of(network: Network, batch_size: int, optimiser: Optimiser | None = Non
         "random_words": kernel_name("random_words", np.uint64),
         "loss": loss.kernels["forward"],
         "output": kernel_name("output", dtype, output.get(network.loss.name, "identity")),
-        "train": kernel_name("train", dtype),
         "predict": kernel_name("predict", dtype),
     }
+    if clipped:
+        kernels["clip"] = kernel_name("clip", dtype)
     if optimiser is not None:
+        kernels["train"] = kernel_name("train", dtype)
         kernels["update"] = kernel_name("update", dtype, "adam" if optimiser.name == "adamw" else optimiser.name)
     chunk, stride = _columns(rows.n, batch_size, dtype)
     resident = resident and lay_out.operations[0].fields.get("is_dense", 0) == 1

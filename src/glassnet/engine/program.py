@@ -52,7 +52,7 @@ class Program:
         self._address = self.shared.ctypes.data
         self._locals: list[_Local] = []
         self._random = RANDOM(self.addresses["random_words"])
-        self._train, self._predict = KERNEL(self.addresses["train"]), KERNEL(self.addresses["predict"])
+        self._runs = {name: KERNEL(self.addresses[name]) for name in ("train", "predict") if name in self.addresses}
 
     def _names(self) -> set[str]:
         plan = self.plan
@@ -75,7 +75,10 @@ class Program:
             "targets_step": plan.n_targets * plan.stride if plan.resident else 0,
             "n_params": plan.network.params.size,
             **{name: row * plan.stride for name, row in plan.places.items()},
-            **{name: self.addresses.get(name, 0) for name in (*SHARED_KERNELS, "gather", "loss", "output", "update")},
+            **{
+                name: self.addresses.get(name, 0)
+                for name in (*SHARED_KERNELS, "gather", "loss", "output", "clip", "update")
+            },
         }
         for name, value in fixed.items():
             shared[name] = value
@@ -109,7 +112,7 @@ class Program:
             words[PLACES[name]] = _word(value, name)
         words[PLACES["n_threads"]] = n_threads
         self.stop[0] = 0
-        function = self._train if kernel == "train" else self._predict
+        function = self._runs[kernel]
         while len(self._locals) < n_threads:
             self._locals.append(_Local(self.plan, len(self._locals)))
         address = self._address

@@ -41,6 +41,7 @@ SHARED = np.dtype(
         ("gather", WHOLE),
         ("loss", WHOLE),
         ("output", WHOLE),
+        ("clip", WHOLE),
         ("update", WHOLE),
         # the data
         ("X", WHOLE),

@@ -13,7 +13,7 @@ from glassnet.engine.records import N_FACTORS, OPERATION
 from glassnet.maths.optimisers import OPTIMISERS
 from glassnet.maths.penalties import decay, penalty_backward
 
-__all__ = ["clip_factor", "update", "update_share"]
+__all__ = ["clip", "update", "update_share"]
 
 OPERATION_SIZE = OPERATION.itemsize
 
@@ -129,15 +129,15 @@ def update_share() -> Any:
     return update_own
 
 
-def clip_factor(dtype: Any) -> Any:
-    """A function of the whole gradient, penalties included: min(1, clip_norm / (‖G‖ + 1e-6)), in float64.
+def clip(dtype: Any) -> Kernel:
+    """local.scale ← min(1, clip_norm / (‖G‖ + 1e-6)), G being the whole gradient with its penalties, in float64.
 
     Every thread computes it for itself, so all have the same bits: `maths.penalties.clip_by_norm`.
     """
     reals, real, penalise = reals_of(dtype), np.dtype(dtype).type, compiled_formula(penalty_backward, dtype)
 
-    @jit
-    def factor(shared):
+    def kernel(at_shared, at_local, at_operation):
+        shared, local = shared_at(at_shared), local_at(at_local)
         G, P = reals(shared.gradient, shared.n_params), reals(shared.params, shared.n_params)
         roles, total = int64s(shared.roles, 3 * shared.n_roles), 0.0
         l1, l2 = real(shared.l1), real(shared.l2)
@@ -146,6 +146,6 @@ def clip_factor(dtype: Any) -> Any:
             for i in range(roles[3 * r], roles[3 * r + 1]):
                 g = G[i] + penalise(P[i], l1, l2) if penalised else G[i]
                 total += float(g) * float(g)
-        return min(1.0, shared.clip_norm / (np.sqrt(total) + 1e-6))
+        local.scale = min(1.0, shared.clip_norm / (np.sqrt(total) + 1e-6))
 
-    return factor
+    return kernel

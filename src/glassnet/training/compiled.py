@@ -62,7 +62,7 @@ class EngineBackend(Backend):
         self._multiplications = 3 * _weights_of(network) * batch  # of a step
         self._crew = Crew(threads_of(n_jobs), self._multiplications, fixed=n_jobs is not None)
         whole = batch_size >= len(rows.X) and (rows.X.size + rows.T.size) * network.dtype.itemsize <= RESIDENT_BYTES
-        self._program = Program(plan_of(network, batch, optimiser, resident=whole))
+        self._program = Program(plan_of(network, batch, optimiser, clipped=bool(clip_norm), resident=whole))
         self._loaded, self._order = False, np.empty(0, np.int64)
         self._gradient = np.zeros(network.params.size + 64, network.dtype)
         roles = [(block.offset, block.offset + block.size, block.role == "weight") for block in network.blocks]
