@@ -2,6 +2,7 @@
 
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -24,6 +25,18 @@ def real_data() -> Path:
 def heed_ctrl_c() -> None:
     """Shells start what runs in the background with Ctrl-C ignored; the tests of Ctrl-C press it themselves."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def kernel_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where compiled kernels are kept: a folder of this run, never the user's own.
+
+    GLASSNET_CACHE_DIR, where it is set, names a folder to keep instead: the next run then has nothing to compile.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        if "GLASSNET_CACHE_DIR" not in os.environ:
+            patch.setenv("GLASSNET_CACHE_DIR", str(tmp_path_factory.mktemp("kernels")))
+        yield Path(os.environ["GLASSNET_CACHE_DIR"])
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

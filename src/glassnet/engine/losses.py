@@ -68,16 +68,17 @@ def cross_entropy_loss(dtype: Any) -> Kernel:
         share = reals(shared.arena + size * (shared.counts + stride + begin), n)
         exponentials(z, d, work, n_classes, n, stride)
         largest, total = reals(work, n), reals(work + size * stride, n)
-        loss = reals(shared.arena + size * (shared.losses + begin), n)
+        loss, logs = reals(shared.arena + size * (shared.losses + begin), n), reals(work + 2 * size * stride, n)
         for i in range(n):
             loss[i] = real(0)
-            largest[i] += ln(total[i])
+            logs[i] = ln(total[i])
+        for i in range(n):
             total[i] = share[i] / total[i]
         for k in range(n_classes):
             Z, dZ = reals(z + size * k * stride, n), reals(d + size * k * stride, n)
             T = reals(t + size * k * stride, n)
             for i in range(n):  # two loops: LLVM gives up on one with this many arrays that might overlap
-                loss[i] -= T[i] * choose(T[i] > real(0), Z[i] - largest[i], real(0))
+                loss[i] -= T[i] * choose(T[i] > real(0), (Z[i] - largest[i]) - logs[i], real(0))
             for i in range(n):
                 dZ[i] = dZ[i] * total[i] - T[i] * share[i]
 

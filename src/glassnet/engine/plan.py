@@ -256,7 +256,7 @@ class _Layout:
         """The operation at the end: from scores to losses and their gradient."""
         name = "binary_cross_entropy" if loss.name == "multilabel" else loss.name
         gradient = self.gradient if self.gradient >= 0 else self.rows.take(self.width)
-        fields = {"n_out": self.width, "x": self.value, "dx": gradient, "kept": self.rows.take(2)}
+        fields = {"n_out": self.width, "x": self.value, "dx": gradient, "kept": self.rows.take(3)}
         return Operation({"forward": kernel_name("loss", self.dtype, name)}, fields)
 
 

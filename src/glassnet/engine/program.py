@@ -52,7 +52,9 @@ class Program:
         self._address = self.shared.ctypes.data
         self._locals: list[_Local] = []
         self._random = RANDOM(self.addresses["random_words"])
-        self._runs = {name: KERNEL(self.addresses[name]) for name in ("train", "predict") if name in self.addresses}
+        self._runs: dict[str, Any] = {
+            name: KERNEL(self.addresses[name]) for name in ("train", "predict") if name in self.addresses
+        }
 
     def _names(self) -> set[str]:
         plan = self.plan

@@ -99,27 +99,40 @@ def run_together(calls: Sequence[Callable[[], Any]], wait: bool, abort: Callable
         return
     gate, cancelled = threading.Event(), threading.Event()
 
-    def enter(call: Callable[[], Any]) -> None:
+    def enter(call: Callable[[], Any], left: threading.Event) -> None:
         gate.wait()  # until all threads exist: one alone would wait for the others for ever
-        if not cancelled.is_set():
-            call()
+        try:
+            if not cancelled.is_set():
+                call()
+        finally:
+            left.set()
 
-    others: list[threading.Thread] = []
+    # Thread.join is no help here: a KeyboardInterrupt within it makes it take a running thread for ended (as of Python
+    # 3.11), and the caller would free the memory that the thread works in.
+    all_left: list[threading.Event] = []
     try:
         for call in calls if wait else calls[1:]:
-            thread = threading.Thread(target=enter, args=(call,), daemon=True)
-            thread.start()
-            others.append(thread)
+            left = threading.Event()
+            threading.Thread(target=enter, args=(call, left), daemon=True).start()
+            all_left.append(left)
         gate.set()
         if not wait:
             calls[0]()
-        for thread in others:
-            while thread.is_alive():
-                thread.join(PATIENCE)
+        _wait_for(all_left)
     except BaseException:
         cancelled.set()
         gate.set()
         abort()
-        for thread in others:
-            thread.join()
+        while True:
+            try:
+                _wait_for(all_left)
+                break
+            except KeyboardInterrupt:  # pressed once more: they are leaving already
+                continue
         raise
+
+
+def _wait_for(events: Sequence[threading.Event]) -> None:
+    for event in events:
+        while not event.wait(PATIENCE):
+            pass

@@ -65,8 +65,11 @@ class Backend:
         return {"params": params, "step": np.zeros((), np.int64), **self.optimiser.start(params)}
 
     def per_row(self, total: float, rows: Rows | None = None) -> float:
-        """A summed loss as the network reduces it: divided by the weight of the rows, or left a sum."""
-        return total if self.network.reduction == "sum" else total / (self.rows if rows is None else rows).total_weight
+        """A summed loss as the network reduces it: divided by the weight of the rows, or left a sum; 0 of no weight."""
+        if self.network.reduction == "sum":
+            return total
+        weight = (self.rows if rows is None else rows).total_weight
+        return total / weight if weight > 0 else 0.0
 
     def share(self, rows: np.ndarray) -> float:
         """The part of the training rows' weight that these row numbers hold."""

@@ -53,8 +53,9 @@ class EngineBackend(Backend):
     ) -> None:
         self.network = network
         self.optimiser = optimiser
-        weights = None if rows.weights is None else np.ascontiguousarray(rows.weights)
-        self.rows = Rows(np.ascontiguousarray(rows.X), np.ascontiguousarray(rows.T), weights)
+        weights = None if rows.weights is None else np.ascontiguousarray(rows.weights, network.dtype)
+        X, T = (np.ascontiguousarray(part, network.dtype) for part in (rows.X, rows.T))
+        self.rows = Rows(X, T, weights)
         self.batch_size = batch_size
         self.l1, self.l2 = l1, l2
         self.n_jobs = n_jobs
