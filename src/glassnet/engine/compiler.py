@@ -22,6 +22,7 @@ import os
 import struct
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
@@ -46,8 +47,39 @@ _ALLOWED = frozenset(
 
 _RAISED = "glassnet_raised"  # called, in a kernel's first form, where it raises; optimised away when it never does
 
+
+class _Lock:
+    """A reentrant lock that lets a fork go first: a thread that compiles kernel after kernel would not let it in.
+
+    Where a lock is free again only for a moment, the one who has just had it is the first to take it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._held = threading.local()  # how often this thread has it
+        self.fork_waits = False
+
+    def __enter__(self) -> None:
+        depth = getattr(self._held, "depth", 0)
+        while self.fork_waits and not depth:
+            time.sleep(0.001)
+        self._lock.acquire()
+        self._held.depth = depth + 1
+
+    def __exit__(self, *exception: object) -> None:
+        self._held.depth -= 1
+        self._lock.release()
+
+    def enter_for_fork(self) -> None:
+        """Take the lock before any other thread that waits for it."""
+        self.fork_waits = True
+        self._lock.acquire()
+        self._held.depth = getattr(self._held, "depth", 0) + 1
+        self.fork_waits = False
+
+
 # Guards LLVM, Numba and `_engines`; held across every fork. Reentrant: compiling a kernel may load another.
-_lock = threading.RLock()
+_lock = _Lock()
 _engines: list[Any] = []  # loaded code lives as long as the process: addresses are handed out for good
 
 _held_for_fork: list[Any] = []
@@ -60,10 +92,11 @@ def _before_fork() -> None:
     """
     modules = ("numba.core.compiler_lock", "global_compiler_lock"), ("llvmlite.binding.ffi", "lib._lock")
     found = [(sys.modules.get(module), name) for module, name in modules]
-    locks = [_lock, *(operator.attrgetter(name)(module) for module, name in found if _has(module, name))]
-    for lock in locks:  # in the order in which a compilation takes them
+    others = [operator.attrgetter(name)(module) for module, name in found if _has(module, name)]
+    _lock.enter_for_fork()
+    for lock in others:  # in the order in which a compilation takes them
         lock.__enter__()
-    _held_for_fork.append(locks)
+    _held_for_fork.append([_lock, *others])
 
 
 def _after_fork() -> None:
