@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glassnet.engine import threads
+from glassnet.engine import plan, threads
 from glassnet.maths.activations import ACTIVATIONS
 from glassnet.maths.layers import Activation, Dense, Dropout, LayerNorm
 from glassnet.maths.optimisers import optimiser_named
@@ -26,8 +26,22 @@ from glassnet.training.compiled import EngineBackend, engine_outputs
 
 @pytest.fixture
 def seven_processors(monkeypatch):
-    """Let the engine take seven threads wherever these tests run; on fewer processors they take turns."""
+    """Let the engine take seven threads for any work wherever these tests run; on fewer processors they take turns."""
     monkeypatch.setattr(threads, "available", lambda: 7)
+    for module in (threads, plan):
+        monkeypatch.setattr(module, "WORTH_A_THREAD", 0)
+
+
+@pytest.fixture(params=[8, 1], ids=["in slices", "together"])
+def slices(request, monkeypatch):
+    """Both ways to share out a step: each slice of a batch with a gradient of its own, or one gradient for all."""
+    monkeypatch.setattr(plan, "MOST_SLICES", request.param)
+    return request.param
+
+
+def most_threads(backend, n_jobs):
+    slices = backend._program.plan.n_slices
+    return n_jobs if slices == 1 else min(n_jobs, slices)
 
 
 def digest(state, *others):
@@ -72,17 +86,17 @@ OPTIONS = [
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: options["optimiser"])
-def test_training_has_the_same_bits_for_any_number_of_threads(options, dtype, seven_processors):
+def test_training_has_the_same_bits_for_any_number_of_threads(options, dtype, seven_processors, slices):
     alone = trained(backend_of(WIDE, dtype, n_jobs=1, **options))
     for n_jobs in (2, 3, 7):
         backend = backend_of(WIDE, dtype, n_jobs=n_jobs, **options)
-        assert backend._crew.choices == [n_jobs]
+        assert backend._program.plan.n_slices <= slices
+        assert backend._crew.choices == [most_threads(backend, n_jobs)]
         assert trained(backend) == alone
     assert trained(backend_of(WIDE, dtype, n_jobs=None, **options), n_epochs=1) == alone
 
 
-def test_more_threads_than_units_or_columns_change_nothing(seven_processors, monkeypatch):
-    monkeypatch.setattr(threads, "WORTH_A_THREAD", 0)
+def test_more_threads_than_units_or_columns_change_nothing(seven_processors):
     for n, batch_size in ((40, 8), (3, 1), (33, 33)):
         alone = trained(backend_of(NARROW, n=n, batch_size=batch_size))
         for n_jobs in (2, 3, 7):
@@ -91,7 +105,7 @@ def test_more_threads_than_units_or_columns_change_nothing(seven_processors, mon
             assert trained(backend) == alone
 
 
-def test_losses_and_gradients_have_the_same_bits_for_any_number_of_threads(seven_processors):
+def test_losses_and_gradients_have_the_same_bits_for_any_number_of_threads(seven_processors, slices):
     params = backend_of(WIDE).network.params
     loss, G = backend_of(WIDE, l1=0.1).loss_and_gradient(params)
     for n_jobs in (2, 3, 7, None):

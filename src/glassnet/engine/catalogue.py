@@ -56,7 +56,7 @@ def names(dtype: Any) -> list[str]:
         "output": ["softmax", *OUTPUTS],
         "update": [name for name in OPTIMISERS if name != "adamw"],
     }
-    plain = [kernel_name(kind, dtype) for kind in (*SHARED_KERNELS, *PLAIN, "clip", "train", "predict")]
+    plain = [kernel_name(kind, dtype) for kind in (*SHARED_KERNELS, *PLAIN, "add_slices", "clip", "train", "predict")]
     plain.append(kernel_name("random_words", np.uint64))
     return plain + [kernel_name(kind, dtype, formula) for kind, all_ in formulas.items() for formula in all_]
 

@@ -1,13 +1,21 @@
 """The steps: what every thread of a run does, and how threads wait for each other.
 
-Training, for each step and each chunk of its batch:
-    this thread's columns:     gather, forward, loss, backward
+Training, for each step, where the chunk is cut into slices (the plan decides):
+    for each chunk of the batch, for each of this thread's slices:
+        gather, forward, loss, backward, and the slice's own gradient
     barrier
-    this thread's parameters:  gradient; after the last chunk the update, unless the gradient is to be clipped first
+    this thread's parameters:  the gradients of all slices added up, then the update
     barrier
 
-Columns are independent of each other, and each entry of a gradient is summed over all columns in their order by
-whichever thread it falls to: the bits of a result do not depend on the number of threads.
+and where it is not, because the gradients are larger than what they are made of:
+    for each chunk of the batch:
+        this thread's columns:     gather, forward, loss, backward
+        barrier
+        this thread's parameters:  gradient over all columns; after the last chunk the update
+        barrier
+
+Either way each sum runs in an order that the plan fixes, whichever thread it falls to: the bits of a result do not
+depend on the number of threads. Where the gradient is to be clipped, two more barriers stand before the update.
 """
 
 from __future__ import annotations
@@ -34,7 +42,7 @@ from glassnet.engine.memory import (
 )
 from glassnet.engine.operations import Kernel
 from glassnet.engine.records import ABORT, OPERATION, SHARED
-from glassnet.engine.updates import update_share
+from glassnet.engine.updates import own_ranges
 
 __all__ = ["predict", "train"]
 
@@ -161,60 +169,104 @@ def _sum_losses(dtype: Any) -> Any:
     return sum_losses
 
 
-def _chunk_of(dtype: Any) -> Any:
-    """A function that takes one chunk of a batch through the network, up to its gradients."""
+def _chunk_of(dtype: Any) -> tuple[Any, Any]:
+    """Functions that take one chunk of a batch through the network, up to its gradients: in slices, and together.
+
+    They return false if the step is to be given up: nothing of it has reached the parameters.
+    """
     take_columns, forward, backward, gradients = passes(dtype)
-    sum_losses, block = _sum_losses(dtype), machine.block(dtype)
+    sum_losses, block, size = _sum_losses(dtype), machine.block(dtype), np.dtype(dtype).itemsize
 
     @jit
-    def take_chunk(shared, local, at_shared, at_local, at_loss, n):
-        """False if the step is to be given up: nothing of it has reached the parameters."""
-        take_columns(local, n, n, shared.n_threads)
+    def there_and_back(shared, local, at_shared, at_local, at_loss):
         if local.end > local.begin:
             call(shared.gather, (at_shared, at_local, 0))
             forward(shared, at_shared, at_local)
             call(shared.loss, (at_shared, at_local, at_loss))
             backward(shared, at_shared, at_local)
+
+    @jit
+    def take_slices(shared, local, at_shared, at_local, at_loss, n, most):
+        # A slice is the same columns of every chunk: threads do not meet between chunks, and a shorter one cut in
+        # another way would have one thread write where another still reads.
+        if fetch_now(shared.stop):
+            shared.stopping = 1  # for all threads, at the next barrier
+            return False
+        n_blocks, most_blocks, n_slices = (n + block - 1) // block, (most + block - 1) // block, shared.n_slices
+        local.n, local.part, local.n_parts = n, 0, 1
+        for s in range(n_slices * local.thread // shared.n_threads, n_slices * (local.thread + 1) // shared.n_threads):
+            local.begin = min(most_blocks * s // n_slices, n_blocks) * block
+            local.end = min(most_blocks * (s + 1) // n_slices, n_blocks) * block
+            local.from_column, local.n_columns = local.begin, max(min(n, local.end) - local.begin, 0)
+            local.gradient = shared.gradient + size * s * shared.gradient_step
+            there_and_back(shared, local, at_shared, at_local, at_loss)
+            sum_losses(shared, local.begin, local.end, local.number * n_slices + s)
+            gradients(shared, at_shared, at_local)
+        local.number += 1
+        return True
+
+    @jit
+    def take_together(shared, local, at_shared, at_local, at_loss, n):
+        if local.number > 0 and not barrier(at_shared, shared.n_threads, shared.stop):
+            return False
+        take_columns(local, n, n, shared.n_threads)
+        there_and_back(shared, local, at_shared, at_local, at_loss)
         if local.thread == 0:
             shared.stopping = fetch_now(shared.stop)
         if not barrier(at_shared, shared.n_threads, shared.stop) or shared.stopping:
             return False
-        if local.thread == 0:  # over all columns at once, so that the number of threads does not count
+        if local.thread == 0:
             sum_losses(shared, 0, (n + block - 1) // block * block, local.number)
+        local.gradient, local.from_column, local.n_columns = shared.gradient, 0, n
+        local.part, local.n_parts = local.thread, shared.n_threads
         gradients(shared, at_shared, at_local)
         local.number += 1
         return True
 
-    return take_chunk
+    return take_slices, take_together
 
 
 def train(dtype: Any) -> Kernel:
     """One thread's part of a run of training steps; the third address is that of the loss's operation."""
-    take_chunk, update = _chunk_of(dtype), update_share()
-    begin_step, end_step = _accounts(dtype)
+    take_slices, take_together = _chunk_of(dtype)
+    (begin_step, end_step), on_own_ranges = _accounts(dtype), own_ranges()
+
+    @jit
+    def take_batch(shared, local, at_shared, at_local, at_loss, n_batch):
+        """All chunks of a batch; false if the step is given up."""
+        start, done, sliced, going = local.first, 0, shared.n_slices > 1, True
+        most = min(shared.chunk, n_batch)
+        while done < n_batch and going:
+            local.first, local.offset, n = start + done, done, min(shared.chunk, n_batch - done)
+            if sliced:
+                going = take_slices(shared, local, at_shared, at_local, at_loss, n, most)
+            else:
+                going = take_together(shared, local, at_shared, at_local, at_loss, n)
+            done += shared.chunk
+        if not sliced:
+            return going
+        if not barrier(at_shared, shared.n_threads, shared.stop) or shared.stopping:
+            return False
+        on_own_ranges(shared.add_slices, shared, local, at_shared, at_local)
+        return True
 
     @jit
     def take_step(shared, local, at_shared, at_local, at_loss, step):
         """False if the run ends before the step is done."""
-        first, done, n_threads, stop = step * shared.batch, 0, shared.n_threads, shared.stop
-        n_batch = min(shared.batch, shared.n_rows - first)
-        begin_step(shared, local, step, first, n_batch)
-        while done < n_batch:
-            if done > 0 and not barrier(at_shared, n_threads, stop):
-                return False
-            local.first, local.offset = first + done, done
-            if not take_chunk(shared, local, at_shared, at_local, at_loss, min(shared.chunk, n_batch - done)):
-                return False
-            done += shared.chunk
+        n_threads, stop, local.first = shared.n_threads, shared.stop, step * shared.batch
+        n_batch = min(shared.batch, shared.n_rows - local.first)
+        begin_step(shared, local, step, local.first, n_batch)
+        if not take_batch(shared, local, at_shared, at_local, at_loss, n_batch):
+            return False
         if shared.clip_norm > 0.0:
             if not barrier(at_shared, n_threads, stop):
                 return False
             call(shared.clip, (at_shared, at_local, 0))
             if not barrier(at_shared, n_threads, stop):
                 return False
-        update(shared, local, at_shared, at_local)
+        on_own_ranges(shared.update, shared, local, at_shared, at_local)
         if local.thread == 0:
-            end_step(shared, step, local.number)
+            end_step(shared, step, local.number * shared.n_slices)
         return barrier(at_shared, n_threads, stop)
 
     def kernel(at_shared, at_local, at_loss):

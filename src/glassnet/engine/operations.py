@@ -1,8 +1,8 @@
 """The layers as kernels: forward, backward, and the gradient of their parameters.
 
 Each kernel is a function of the addresses of three records, see `records`. Forward and backward kernels
-work on this thread's columns of the arena, local.begin to local.end; gradient kernels on all columns of the chunk, and
-on this thread's share of the parameters. What is an entry-by-entry formula comes from `maths`; what sums over units or
+work on this thread's columns of the arena, local.begin to local.end; gradient kernels on the columns and the part of
+the parameters that the driver names. What is an entry-by-entry formula comes from `maths`; what sums over units or
 samples is written here for columns of samples, and tests hold it against the layers of `maths`.
 
 A factory makes the kernel for a float type, so that nothing is compiled before a plan needs it.
@@ -94,35 +94,31 @@ def dense_backward(dtype: Any) -> Kernel:
 
 
 def dense_gradient(dtype: Any) -> Kernel:
-    """[dW; db] = [X; 1] dZᵀ, this thread's rows; added to what earlier chunks of the batch left."""
+    """[dW; db] = [X; 1] dZᵀ over some samples, a part of the rows; added to what earlier chunks of the batch left."""
     block, vector, reals, size = machine.block(dtype), machine.lanes(dtype), reals_of(dtype), np.dtype(dtype).itemsize
 
     def kernel(at_shared, at_local, at_operation):
         shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
         n_in, n_out, stride, wide = operation.n_in, operation.n_out, shared.stride, operation.n_wide
-        first = (n_in + 1) * local.thread // shared.n_threads
-        n_rows = (n_in + 1) * (local.thread + 1) // shared.n_threads - first
+        first = (n_in + 1) * local.part // local.n_parts
+        n_rows = (n_in + 1) * (local.part + 1) // local.n_parts - first
         if n_rows == 0:
             return
-        X = shared.arena + size * (operation.x + local.number * operation.x_step + first * stride)
-        G = shared.gradient + size * (operation.params + first * n_out)
-        add = 1 if local.number > 0 else 0
+        column, n, add = local.from_column, local.n_columns, 1 if local.number > 0 else 0
+        X = shared.arena + size * (operation.x + local.number * operation.x_step + first * stride + column)
+        G = local.gradient + size * (operation.params + first * n_out)
         if wide == 0:
-            n = (local.n + block - 1) // block * block
-            call_dots(
-                shared.dots, (X, stride, shared.arena + size * operation.da, stride, G, n_out, n_rows, n_out, n, add)
-            )
+            dZ, whole = shared.arena + size * (operation.da + column), (n + block - 1) // block * block
+            call_dots(shared.dots, (X, stride, dZ, stride, G, n_out, n_rows, n_out, whole, add))
             return
-        rows = shared.arena + size * operation.da_rows
+        rows = shared.arena + size * (operation.da_rows + column * wide)
         whole = n_out - n_out % vector
         if whole:
-            call_product(shared.product, (X, stride, 1, rows, wide, G, n_out, n_rows, whole, local.n, add))
+            call_product(shared.product, (X, stride, 1, rows, wide, G, n_out, n_rows, whole, n, add))
         if whole < n_out:  # the last columns in memory of this thread, since whole vectors would reach beyond the row
             rest = wide - whole
-            call_product(
-                shared.product,
-                (X, stride, 1, rows + size * whole, wide, local.scratch_2, rest, n_rows, rest, local.n, 0),
-            )
+            last = rows + size * whole
+            call_product(shared.product, (X, stride, 1, last, wide, local.scratch_2, rest, n_rows, rest, n, 0))
             part, out = reals(local.scratch_2, n_rows * rest), reals(G, n_rows * n_out)
             for k in range(n_rows):
                 for j in range(n_out - whole):
@@ -321,16 +317,17 @@ def layer_norm_backward(dtype: Any) -> Kernel:
 
 
 def layer_norm_gradient(dtype: Any) -> Kernel:
-    """d_scale = Σ dA · N and d_shift = Σ dA over samples, for this thread's units."""
+    """d_scale = Σ dA · N and d_shift = Σ dA over some samples, for a part of the units."""
     size, block = np.dtype(dtype).itemsize, machine.block(dtype)
 
     def kernel(at_shared, at_local, at_operation):
         shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
-        p, stride, kept = operation.n_out, shared.stride, shared.arena + size * operation.kept
-        n, add = (local.n + block - 1) // block * block, 1 if local.number > 0 else 0
-        ones, G = kept + size * (p + 3) * stride, shared.gradient + size * operation.params
-        for u in range(p * local.thread // shared.n_threads, p * (local.thread + 1) // shared.n_threads):
-            dA = shared.arena + size * (operation.da + u * stride)
+        p, stride, column = operation.n_out, shared.stride, local.from_column
+        kept, G = shared.arena + size * (operation.kept + column), local.gradient + size * operation.params
+        n, add = (local.n_columns + block - 1) // block * block, 1 if local.number > 0 else 0
+        ones = kept + size * (p + 3) * stride
+        for u in range(p * local.part // local.n_parts, p * (local.part + 1) // local.n_parts):
+            dA = shared.arena + size * (operation.da + u * stride + column)
             call_dots(shared.dots, (kept + size * u * stride, stride, dA, stride, G + size * u, 1, 1, 1, n, add))
             call_dots(shared.dots, (ones, stride, dA, stride, G + size * (p + u), 1, 1, 1, n, add))
 

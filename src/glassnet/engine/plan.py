@@ -13,6 +13,7 @@ import numpy as np
 
 from glassnet.engine import machine
 from glassnet.engine.catalogue import SHARED_KERNELS, kernel_name
+from glassnet.engine.threads import WORTH_A_THREAD
 from glassnet.maths.activations import ACTIVATIONS
 from glassnet.maths.activations import Activation as ActivationFunction
 from glassnet.maths.layers import Activation, Dense, Dropout, Layer, LayerNorm
@@ -22,8 +23,9 @@ from glassnet.network import Network
 
 __all__ = ["Operation", "Plan", "plan_of", "unsupported"]
 
-ARENA_BYTES = 2**21  # of one chunk; smaller ones, down to the first-level cache, were no faster, and meet more often
+ARENA_BYTES = 2**20  # of one chunk; smaller ones, down to the first-level cache, were no faster
 FEWEST_COLUMNS = 256  # of a chunk, however wide the network
+MOST_SLICES, SLICE_COLUMNS = 8, 64  # most slices of a chunk, and fewest columns of a slice
 CACHE_LINE = 64
 
 
@@ -45,6 +47,7 @@ class Plan:
     places : offsets, in rows, of "inputs", "targets", "counts", "losses" and "outputs".
     chunk, stride : samples a chunk holds, and columns a buffer has.
     resident : whether inputs and targets have a place for every chunk of a batch, and stay there.
+    n_slices : parts of a chunk that threads share out in training; 1: they share out columns and parameters instead.
     """
 
     network: Network
@@ -60,6 +63,7 @@ class Plan:
     options: np.ndarray | None
     n_targets: int
     resident: bool
+    n_slices: int
 
 
 def unsupported(network: Network, optimiser: Optimiser | None = None) -> str | None:
@@ -134,6 +138,7 @@ def plan_of(
         kernels["clip"] = kernel_name("clip", dtype)
     if optimiser is not None:
         kernels["train"] = kernel_name("train", dtype)
+        kernels["add_slices"] = kernel_name("add_slices", dtype)
         kernels["update"] = kernel_name("update", dtype, "adam" if optimiser.name == "adamw" else optimiser.name)
     chunk, stride = _columns(rows.n, batch_size, dtype)
     resident = resident and lay_out.operations[0].fields.get("is_dense", 0) == 1
@@ -159,6 +164,7 @@ def plan_of(
         options,
         n_targets,
         resident,
+        _slices(network, lay_out.operations, min(chunk, batch_size)),
     )
 
 
@@ -266,6 +272,21 @@ def _is_wide(n_out: int, lanes: int) -> bool:
     Else they run along samples: right for a handful of units, where most lanes of the former would be empty.
     """
     return n_out > lanes // 2
+
+
+def _slices(network: Network, operations: list[Operation], n_columns: int) -> int:
+    """Parts that a chunk is cut into, each with a gradient of its own, added up in their order.
+
+    A thread then reads nothing that another has written but gradients. Where these hold more numbers than the arrays
+    they are made of, threads read each other's arrays instead, and share out the parameters. Measured on two cores:
+    32-128-64-10, batch 256, runs 1.8 times as fast with two threads in slices, and 1.4 times without.
+    """
+    if 3 * sum(block.size for block in network.blocks if block.role == "weight") * n_columns < WORTH_A_THREAD:
+        return 1
+    n_slices = max(1, min(MOST_SLICES, n_columns // SLICE_COLUMNS))
+    dense = [operation.fields for operation in operations if operation.fields.get("is_dense")]
+    read = n_columns * sum(fields["n_in"] + fields["n_out"] for fields in dense)
+    return n_slices if n_slices * network.params.size <= read else 1
 
 
 def _n_targets(loss: Loss, n_outputs: int) -> int:

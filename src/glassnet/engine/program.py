@@ -70,6 +70,7 @@ class Program:
             "arena": self.arena.ctypes.data,
             "stride": plan.stride,
             "chunk": plan.chunk,
+            "n_slices": plan.n_slices,
             "n_features": plan.network.n_features,
             "n_outputs": plan.network.n_outputs,
             "n_targets": plan.n_targets,
@@ -79,7 +80,7 @@ class Program:
             **{name: row * plan.stride for name, row in plan.places.items()},
             **{
                 name: self.addresses.get(name, 0)
-                for name in (*SHARED_KERNELS, "gather", "loss", "output", "clip", "update")
+                for name in (*SHARED_KERNELS, "gather", "loss", "output", "add_slices", "clip", "update")
             },
         }
         for name, value in fixed.items():

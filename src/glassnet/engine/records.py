@@ -23,6 +23,7 @@ SHARED = np.dtype(
         ("arena", WHOLE),  # address of the buffers
         ("stride", WHOLE),  # columns of a buffer, padding included
         ("chunk", WHOLE),  # samples that the arena holds at a time
+        ("n_slices", WHOLE),  # parts of a chunk that threads share out, each with a gradient of its own; or 1
         ("n_features", WHOLE),
         ("n_outputs", WHOLE),
         ("n_targets", WHOLE),  # columns of T
@@ -41,6 +42,7 @@ SHARED = np.dtype(
         ("gather", WHOLE),
         ("loss", WHOLE),
         ("output", WHOLE),
+        ("add_slices", WHOLE),
         ("clip", WHOLE),
         ("update", WHOLE),
         # the data
@@ -56,7 +58,8 @@ SHARED = np.dtype(
         ),  # one for each chunk in training, for each block in prediction, in the network's float type
         # the state
         ("params", WHOLE),
-        ("gradient", WHOLE),
+        ("gradient", WHOLE),  # of the first slice,
+        ("gradient_step", WHOLE),  # and from one slice's to the next
         ("moment_1", WHOLE),
         ("moment_2", WHOLE),
         ("roles", WHOLE),  # int64 (n, 3): begin, end, and whether it is a weight, of each parameter block
@@ -91,8 +94,13 @@ SHARED = np.dtype(
 LOCAL = np.dtype(
     [
         ("thread", WHOLE),
-        ("begin", WHOLE),  # this thread's columns of the chunk, whole blocks
+        ("begin", WHOLE),  # the columns of the chunk that are this thread's for now, whole blocks
         ("end", WHOLE),
+        ("gradient", WHOLE),  # address of the gradient to be summed,
+        ("from_column", WHOLE),  # over these samples of the chunk,
+        ("n_columns", WHOLE),
+        ("part", WHOLE),  # for this part of the parameters
+        ("n_parts", WHOLE),
         ("first", WHOLE),  # position of the chunk's first sample in `rows`
         ("offset", WHOLE),  # the same, counted from the start of the batch
         ("n", WHOLE),  # samples in the chunk
@@ -119,7 +127,8 @@ OPERATION = np.dtype(
     [
         ("forward", WHOLE),  # addresses of kernels, 0 where there is nothing to do
         ("backward", WHOLE),
-        ("gradient", WHOLE),
+        ("gradient", WHOLE),  # of the first slice,
+        ("gradient_step", WHOLE),  # and from one slice's to the next
         ("is_dense", WHOLE),
         ("n_in", WHOLE),
         ("n_out", WHOLE),

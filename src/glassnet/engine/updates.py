@@ -13,7 +13,7 @@ from glassnet.engine.records import N_FACTORS, OPERATION
 from glassnet.maths.optimisers import OPTIMISERS
 from glassnet.maths.penalties import decay, penalty_backward
 
-__all__ = ["clip", "update", "update_share"]
+__all__ = ["add_slices", "clip", "own_ranges", "update"]
 
 OPERATION_SIZE = OPERATION.itemsize
 
@@ -94,21 +94,37 @@ def update(dtype: Any, name: str) -> Kernel:
     return kernel
 
 
-def update_share() -> Any:
-    """A function that updates the parameters whose gradient this thread has summed: its rows of each layer's.
+def add_slices(dtype: Any) -> Kernel:
+    """G ← G_1 + G_2 + …, the gradients of the slices in their order, from local.from_param to local.to_param."""
+    reals, size = reals_of(dtype), np.dtype(dtype).itemsize
 
-    It calls the update kernel on whole runs of parameters of one role.
+    def kernel(at_shared, at_local, at_operation):
+        shared, local = shared_at(at_shared), local_at(at_local)
+        first, n = local.from_param, local.to_param - local.from_param
+        G = reals(shared.gradient + size * first, n)
+        for s in range(1, shared.n_slices):
+            more = reals(shared.gradient + size * (s * shared.gradient_step + first), n)
+            for i in range(n):
+                G[i] += more[i]
+
+    return kernel
+
+
+def own_ranges() -> Any:
+    """A function that calls a kernel on this thread's share of the parameters: its rows of each layer's.
+
+    Each call is for a run of parameters of one role, local.from_param to local.to_param.
     """
 
     @jit
-    def update_range(shared, local, at_shared, at_local, begin, end, is_weight):
+    def call_on(kernel, local, at_shared, at_local, begin, end, is_weight):
         if end > begin:
             local.from_param, local.to_param, local.is_weight = begin, end, is_weight
-            call(shared.update, (at_shared, at_local, 0))
+            call(kernel, (at_shared, at_local, 0))
 
     @jit
-    def update_own(shared, local, at_shared, at_local):
-        if shared.update == 0:
+    def on_own_ranges(kernel, shared, local, at_shared, at_local):
+        if kernel == 0:
             return
         for i in range(shared.n_operations):
             operation = operation_at(shared.operations + i * OPERATION_SIZE)
@@ -120,13 +136,13 @@ def update_share() -> Any:
             last = n_units * (local.thread + 1) // shared.n_threads
             if operation.is_dense:  # rows of W, and the biases below them
                 weights, bias = start + min(last, n_in) * n_out, start + n_in * n_out
-                update_range(shared, local, at_shared, at_local, start + first * n_out, weights, 1)
-                update_range(shared, local, at_shared, at_local, bias, bias + n_out * (last > n_in), 0)
+                call_on(kernel, local, at_shared, at_local, start + first * n_out, weights, 1)
+                call_on(kernel, local, at_shared, at_local, bias, bias + n_out * (last > n_in), 0)
             else:  # scales, then shifts
-                update_range(shared, local, at_shared, at_local, start + first, start + last, 0)
-                update_range(shared, local, at_shared, at_local, start + n_out + first, start + n_out + last, 0)
+                call_on(kernel, local, at_shared, at_local, start + first, start + last, 0)
+                call_on(kernel, local, at_shared, at_local, start + n_out + first, start + n_out + last, 0)
 
-    return update_own
+    return on_own_ranges
 
 
 def clip(dtype: Any) -> Kernel:

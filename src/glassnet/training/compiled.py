@@ -20,6 +20,7 @@ from glassnet.training.backend import RATES, Backend, Rows, State
 
 __all__ = ["EngineBackend", "engine_outputs", "engine_supports"]
 
+PADDING = 64  # numbers between the gradients of two slices, so that no cache line holds both
 RESIDENT_BYTES = 2**25  # of a full batch, up to which it is kept as kernels read it
 PREDICTED_TOGETHER = 512  # rows of a chunk of a prediction, at most
 # Multiplications of a run from which on this thread only waits for others: half a second of work, during which Ctrl-C
@@ -61,17 +62,21 @@ class EngineBackend(Backend):
         self.n_jobs = n_jobs
         batch = min(batch_size, len(rows.X))
         self._multiplications = 3 * _weights_of(network) * batch  # of a step
-        self._crew = Crew(threads_of(n_jobs), self._multiplications, fixed=n_jobs is not None)
         whole = batch_size >= len(rows.X) and (rows.X.size + rows.T.size) * network.dtype.itemsize <= RESIDENT_BYTES
         self._program = Program(plan_of(network, batch, optimiser, clipped=bool(clip_norm), resident=whole))
         self._loaded, self._order = False, np.empty(0, np.int64)
-        self._gradient = np.zeros(network.params.size + 64, network.dtype)
+        slices = self._program.plan.n_slices
+        most = threads_of(n_jobs) if slices == 1 else min(threads_of(n_jobs), slices)
+        self._crew = Crew(most, self._multiplications, fixed=n_jobs is not None)
+        step = network.params.size + PADDING
+        self._gradient = np.zeros(slices * step, network.dtype)
         roles = [(block.offset, block.offset + block.size, block.role == "weight") for block in network.blocks]
         self._fields: dict[str, Any] = {
             "X": self.rows.X,
             "T": self.rows.T,
             "weights": 0 if self.rows.weights is None else self.rows.weights,
             "gradient": self._gradient,
+            "gradient_step": step,
             "roles": np.array(roles, np.int64).reshape(-1, 3),
             "n_roles": len(roles),
             "batch": batch,
