@@ -86,31 +86,43 @@ def ratio(above: Series | None, below: Series | None) -> float | None:
     return None if above is None or below is None else above.median / below.median
 
 
+def plain(figure: float | None) -> str:
+    """A ratio as text."""
+    return "–" if figure is None else f"{figure:.2f}" if figure < 100 else f"{figure:.0f}"
+
+
 def goals(results: list[Result]) -> str:
-    """Each goal of each work beside its figure; peers without a goal have their ratio all the same."""
+    """Each goal of each work beside its figure; peers without a goal have their ratio all the same.
+
+    The goal is held against the strictest figure: the peer at its better number of threads over ours on one. Beside it
+    stand both on one thread, and both at their better.
+    """
     rows = []
     for result in results:
-        ours = result.best("glassnet", 1)
+        ours, better = result.best("glassnet", 1), result.best("glassnet")
         asked = {goal.peer: goal.factor for goal in result.kind.goals}
         title = result.kind.title
         for family in PEERS:
             label, peer = LABELS[family], result.best(LABELS[family])
+            alike = [plain(ratio(result.best(label, 1), ours)), plain(ratio(peer, better))]
             if label in asked:
-                rows.append([title, f"{label} ÷ glassnet", *verdict(ratio(peer, ours), asked[label])])
+                rows.append([title, f"{label} ÷ glassnet", *verdict(ratio(peer, ours), asked[label]), *alike])
             elif peer and ours:
-                rows.append([title, f"{label} ÷ glassnet", f"{ratio(peer, ours):.2f}", "", ""])
+                rows.append([title, f"{label} ÷ glassnet", plain(ratio(peer, ours)), "", "", *alike])
         if "best" in asked:
             peer = result.best_peer()
             name = f"best peer{f' ({peer.label})' if peer else ''} ÷ glassnet"
-            rows.append([title, name, *verdict(ratio(peer, ours), asked["best"])])
+            alike = [plain(ratio(result.best_peer(1), ours)), plain(ratio(peer, better))]
+            rows.append([title, name, *verdict(ratio(peer, ours), asked["best"]), *alike])
         if "limit" in asked:
             figure = ratio(ours, result.best("limit"))
-            rows.append([title, "glassnet ÷ limit", *verdict(figure, asked["limit"], at_most=True)])
+            rows.append([title, "glassnet ÷ limit", *verdict(figure, asked["limit"], at_most=True), "", ""])
         if "two" in asked:
-            rows.append([title, "one thread ÷ two", *verdict(ratio(ours, result.best("glassnet", 2)), asked["two"])])
+            figure = ratio(ours, result.best("glassnet", 2))
+            rows.append([title, "one thread ÷ two", *verdict(figure, asked["two"]), "", ""])
         if "gflops" in asked:
-            rows += gflops(result, asked["gflops"])
-    return table(["work", "ratio", "figure", "goal", ""], rows)
+            rows += [[*row, "", ""] for row in gflops(result, asked["gflops"])]
+    return table(["work", "ratio", "figure", "goal", "", "one thread each", "each at its better"], rows)
 
 
 def gflops(result: Result, goal: float) -> list[list[str]]:

@@ -67,9 +67,9 @@ class Result:
         found = [s for s in self.series if s.label == label and s.seconds and threads in (None, s.threads)]
         return min(found, key=lambda s: s.median, default=None)
 
-    def best_peer(self) -> Series | None:
-        """The fastest of all peers."""
-        found = [self.best(LABELS[family]) for family in PEERS]
+    def best_peer(self, threads: int | None = None) -> Series | None:
+        """The fastest of all peers, with that number of threads or with any."""
+        found = [self.best(LABELS[family], threads) for family in PEERS]
         return min((s for s in found if s), key=lambda s: s.median, default=None)
 
     def loss(self) -> float | None:
@@ -166,10 +166,10 @@ def _take_turn(result: Result, series: Series, budget: float) -> None:
 
 
 def _drop_hopeless(result: Result) -> None:
-    """Leave out a peer's variants (threads, layout) that are far behind its best; ours and the limits all stay."""
+    """Leave out a peer's variants that are far behind its best with as many threads; ours and the limits all stay."""
 
     def hopeless(series: Series) -> bool:
-        best = result.best(series.label)
+        best = result.best(series.label, series.threads)
         return series.family in PEERS and best is not None and series.median > HOPELESS * best.median
 
     result.series = [s for s in result.series if s.seconds and not hopeless(s)]

@@ -70,15 +70,15 @@ def cross_entropy_loss(dtype: Any) -> Kernel:
         largest, total = reals(work, n), reals(work + size * stride, n)
         loss, logs = reals(shared.arena + size * (shared.losses + begin), n), reals(work + 2 * size * stride, n)
         for i in range(n):
-            loss[i] = real(0)
             logs[i] = ln(total[i])
-        for i in range(n):
             total[i] = share[i] / total[i]
         for k in range(n_classes):
             Z, dZ = reals(z + size * k * stride, n), reals(d + size * k * stride, n)
             T = reals(t + size * k * stride, n)
             for i in range(n):  # two loops: LLVM gives up on one with this many arrays that might overlap
-                loss[i] -= T[i] * choose(T[i] > real(0), (Z[i] - largest[i]) - logs[i], real(0))
+                log_y = (Z[i] - largest[i]) - logs[i]
+                part = T[i] * choose(T[i] > real(0), log_y, real(0))
+                loss[i] = -part if k == 0 else loss[i] - part
             for i in range(n):
                 dZ[i] = dZ[i] * total[i] - T[i] * share[i]
 

@@ -20,6 +20,7 @@ from glassnet.training.backend import RATES, Backend, Rows, State
 
 __all__ = ["EngineBackend", "engine_outputs", "engine_supports"]
 
+ORDER_CHECKED = 2**15  # row numbers looked at together
 PADDING = 64  # numbers between the gradients of two slices, so that no cache line holds both
 RESIDENT_BYTES = 2**25  # of a full batch, up to which it is kept as kernels read it
 PREDICTED_TOGETHER = 512  # rows of a chunk of a prediction, at most
@@ -64,7 +65,7 @@ class EngineBackend(Backend):
         self._multiplications = 3 * _weights_of(network) * batch  # of a step
         whole = batch_size >= len(rows.X) and (rows.X.size + rows.T.size) * network.dtype.itemsize <= RESIDENT_BYTES
         self._program = Program(plan_of(network, batch, optimiser, clipped=bool(clip_norm), resident=whole))
-        self._loaded, self._order = False, np.empty(0, np.int64)
+        self._loaded, self._order = False, np.arange(len(rows.X) if whole else 0)
         slices = self._program.plan.n_slices
         most = threads_of(n_jobs) if slices == 1 else min(threads_of(n_jobs), slices)
         self._crew = Crew(most, self._multiplications, fixed=n_jobs is not None)
@@ -138,9 +139,11 @@ class EngineBackend(Backend):
 
     def _in_order(self, rows: np.ndarray) -> bool:
         """Whether every batch holds all rows as they stand in the table."""
-        if len(self._order) != len(rows):
-            self._order = np.resize(np.arange(len(self.rows.X)), len(rows))
-        return len(rows) % len(self.rows.X) == 0 and np.array_equal(rows, self._order)
+        n = len(self.rows.X)
+        if len(rows) % n:
+            return False
+        batches, some = rows.reshape(-1, n), max(1, ORDER_CHECKED // n)  # some at a time stay in the cache
+        return all(bool((batches[i : i + some] == self._order).all()) for i in range(0, len(batches), some))
 
     def interrupt(self) -> None:
         """Ask a run under way to end early, from a signal handler or another thread."""
