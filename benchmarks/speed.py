@@ -48,9 +48,8 @@ def print_tables(results: list[Result]) -> None:
     print(report.times(results))
     if images := report.epochs(results):
         print(f"\n{images}")
-    print(
-        f"\n### Ratios and goals\n\nThe figure: peers at their better number of threads, ours on one. Beside it both on one thread, and both at their better.\n\n{report.goals(results)}"
-    )
+    figures = "peers at their better number of threads, ours on one; beside it both on one, and both at their better"
+    print(f"\n### Ratios and goals\n\nThe figure: {figures}.\n\n{report.goals(results)}")
     print(f"\n### Spread, in µs a step, and losses\n\n{report.spread(results)}")
     if lines := report.warnings(results):
         print("\n" + "\n".join(f"- {line}" for line in lines))

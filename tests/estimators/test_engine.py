@@ -41,7 +41,7 @@ def engine(monkeypatch):
             raise fake.error
 
     class Backend(ReferenceBackend):
-        def __init__(self, *arguments, n_jobs, **options):
+        def __init__(self, *arguments, n_jobs, announce, **options):
             called(fake.trained, n_jobs)
             super().__init__(*arguments, **options)
 
@@ -49,7 +49,7 @@ def engine(monkeypatch):
         called(fake.predicted, n_jobs)
         return reference_outputs(network, X)
 
-    fake.EngineBackend, fake.engine_outputs, fake.engine_supports = Backend, outputs, lambda network, optimiser: None
+    fake.EngineBackend, fake.engine_outputs, fake.unsupported = Backend, outputs, lambda network, optimiser: None
     monkeypatch.setitem(sys.modules, "glassnet.training.compiled", fake)
     monkeypatch.setattr(choice, "_said", set())
     return fake

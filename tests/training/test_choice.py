@@ -57,7 +57,7 @@ def engine(monkeypatch):
 
     fake.EngineBackend = lambda *arguments, **options: start("train", *arguments, **options)
     fake.engine_outputs = lambda *arguments, **options: start("predict", *arguments, **options)
-    fake.engine_supports = lambda network, optimiser: fake.reason
+    fake.unsupported = lambda network, optimiser: fake.reason
     monkeypatch.setitem(sys.modules, "glassnet.training.compiled", fake)
     return fake
 
@@ -154,7 +154,7 @@ def test_a_backend_gets_the_arguments_it_knows(engine):
     assert isinstance(reference, ReferenceBackend)
     assert {name: getattr(reference, name) for name in options} == options
     make_backend("compiled", network, optimiser, rows, **options, n_jobs=2)
-    assert engine.calls == [("train", (network, optimiser, rows), {**options, "n_jobs": 2})]
+    assert engine.calls == [("train", (network, optimiser, rows), {**options, "n_jobs": 2, "announce": None})]
 
 
 def test_starting_says_which_engine_it_is(engine):
@@ -201,3 +201,23 @@ def test_the_engine_that_trained_predicts(engine):
     assert outputs_of("compiled", network, X, n_jobs=2).tolist() == [[0.5, 0.5, 0.5]]
     ((_, (called_with, rows, n_jobs), _),) = engine.calls
     assert (called_with, rows is X, n_jobs) == (network, True, 2)
+
+
+def test_without_a_compiler_a_large_fit_runs_on_numpy_and_says_so():
+    program = """
+import sys, warnings
+sys.modules["numba"] = sys.modules["llvmlite"] = None
+import numpy as np
+from glassnet import GlassNetRegressor
+from glassnet.training import choice
+choice.WORTH_COMPILING = 1
+X = np.random.default_rng(0).normal(size=(60, 3))
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    model = GlassNetRegressor(max_epochs=2, random_state=0).fit(X, X[:, 0])
+print(model.settings_["engine"], [str(w.message) for w in caught])
+"""
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=120)
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.startswith("reference [")
+    assert "NumPy does the work of the compiled engine, which cannot start: llvmlite cannot be imported" in ran.stdout

@@ -5,6 +5,8 @@ it. So every problem is trained on the reference first, while `nearest_kink` wat
 anew, from the next seed, until no step comes within 1e-6 of a kink. What is compared is then free of kinks.
 """
 
+import gc
+import weakref
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from glassnet.engine import plan
 from glassnet.maths.activations import ACTIVATIONS
 from glassnet.maths.layers import Activation, Dense, Draws, Dropout, LayerNorm, layer_from, layer_norm
 from glassnet.maths.losses import LOSSES, loss_named, softmax
@@ -19,7 +22,7 @@ from glassnet.maths.optimisers import OPTIMISERS, optimiser_named
 from glassnet.maths.random import Purpose, Stream
 from glassnet.network import Network
 from glassnet.training.backend import CHUNK, ReferenceBackend, Rows
-from glassnet.training.compiled import EngineBackend
+from glassnet.training.compiled import EngineBackend, engine_outputs
 from glassnet.training.lbfgs import train_lbfgs
 from glassnet.training.options import TrainingOptions
 
@@ -392,6 +395,58 @@ def test_batches_of_many_chunks_train_as_on_the_reference(n, batch_size, clip_no
     problem = replace(LARGE, n=n, batch_size=batch_size, steps=4, weights="zeros", penalties=penalties)
     for optimiser in ("momentum", "adam"):
         assert_same_training(replace(problem, optimiser={"name": optimiser}))
+
+
+@pytest.mark.parametrize("most", [1, 3, 8])
+@pytest.mark.parametrize(("n", "batch_size"), [(3000, 3000), (700, 300), (130, 130)])
+def test_slices_train_as_on_the_reference(n, batch_size, most, monkeypatch):
+    monkeypatch.setattr(plan, "WORTH_A_THREAD", 0)
+    monkeypatch.setattr(plan, "MOST_SLICES", most)
+    options = {"penalties": {"clip_norm": 0.1, "l2": 0.01}, "weights": "zeros", "optimiser": {"name": "adam"}}
+    problem = replace(LARGE, n=n, batch_size=batch_size, steps=4, **options)
+    assert problem.backend(EngineBackend)._program.plan.n_slices == min(most, min(batch_size, 256) // 64)
+    for n_jobs in (1, 2):
+        assert_same_training(problem, n_jobs=n_jobs)
+
+
+def test_columns_that_only_fill_a_block_cannot_spoil_a_step():
+    # e^(100 - 0.1 x) is near 1 for the samples; at x = 0, with which one might fill the block, it overflows float32.
+    X, T = np.linspace(995, 1005, 5, dtype=np.float32)[:, None], np.ones((5, 1), np.float32)
+    results = []
+    for kind in (ReferenceBackend, EngineBackend):
+        for order in (np.arange(5), np.array([3, 1, 4, 0, 2])):
+            network = Network([Dense(1)], "poisson", 1, "float32")
+            network.params = np.array([-0.1, 100.0])
+            backend = kind(network, optimiser_named("gradient_descent"), Rows(X, T), batch_size=5)
+            loss, finite = backend.run(backend.start(), order, np.array([[1e-9, 0.0, 1.0, 1.0]]))
+            assert finite
+            results += [loss / 5, backend.evaluate(network.params, backend.rows)[0]]
+    assert results == pytest.approx([results[0]] * len(results), rel=1e-4)
+
+
+def test_arrays_that_do_not_fit_the_network_are_refused():
+    network, optimiser = Network([Dense(3)], "squared_error", 2), optimiser_named("adam")
+    X, T = np.zeros((4, 2)), np.zeros((4, 3))
+    with pytest.raises(ValueError, match=r"^X must have the shape \(4, 2\), got \(4, 1\)$"):
+        EngineBackend(network, optimiser, Rows(X[:, :1], T), batch_size=4)
+    with pytest.raises(ValueError, match=r"^T must have the shape \(4, 3\), got \(4, 2\)$"):
+        EngineBackend(network, optimiser, Rows(X, T[:, :2]), batch_size=4)
+    with pytest.raises(ValueError, match=r"^weights must have the shape \(4,\), got \(3,\)$"):
+        EngineBackend(network, optimiser, Rows(X, T, np.ones(3)), batch_size=4)
+    with pytest.raises(ValueError, match=r"^X must have 2 columns, got the shape \(4, 5\)$"):
+        engine_outputs(network, np.zeros((4, 5)))
+    backend = EngineBackend(network, optimiser, Rows(X, T), batch_size=4)
+    with pytest.raises(ValueError, match=r"^4 rows are not 2 batches of 4, one for each of the rates$"):
+        backend.run(backend.start(), np.arange(4), np.ones((2, 4)))
+
+
+def test_a_network_that_has_predicted_can_be_forgotten():
+    network = Network([Dense(3)], "squared_error", 2)
+    engine_outputs(network, np.zeros((4, 2)))
+    seen = weakref.ref(network)
+    del network
+    gc.collect()
+    assert seen() is None
 
 
 def test_the_large_batches_are_of_many_chunks():

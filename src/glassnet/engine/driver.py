@@ -7,7 +7,7 @@ Training, for each step, where the chunk is cut into slices (the plan decides):
     this thread's parameters:  the gradients of all slices added up, then the update
     barrier
 
-and where it is not, because the gradients are larger than what they are made of:
+and where it is not, because the step is small or the gradients are larger than what they are made of:
     for each chunk of the batch:
         this thread's columns:     gather, forward, loss, backward
         barrier

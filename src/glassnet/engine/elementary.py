@@ -3,8 +3,8 @@
 To import this module is to teach Numba the functions of `maths.elementary` for numbers of type float32 and float64. A
 formula of `maths` in a loop over arrays then becomes vector instructions, because nothing here branches or calls: each
 function is a few polynomials, and a choice between two values computes both of them. There are no fast-math flags, and
-a multiplication joins an addition only where `fma` is written, so a value has the same bits in every lane of a vector,
-and in the loop over what the vectors leave.
+a multiplication joins an addition only where `fused` is written, so a value has the same bits in every lane of a
+vector, and in the loop over what the vectors leave.
 
 Accuracy, in units in the last place of the type (ulp), over all numbers, subnormal ones included; the edges are those
 of `maths.elementary`:

@@ -14,9 +14,16 @@ TILE_COLUMNS = 2  # vectors side by side in a tile of the matrix kernel
 
 @functools.cache
 def _features() -> dict[str, bool]:
-    import llvmlite.binding as llvm
+    from glassnet.engine.compiler import CompilerUnavailable
 
-    return dict(llvm.get_host_cpu_features())
+    try:
+        import llvmlite.binding as llvm
+    except Exception as error:  # missing, or a broken installation, which raises anything
+        raise CompilerUnavailable(f"llvmlite cannot be imported: {error}") from error
+    try:
+        return dict(llvm.get_host_cpu_features())
+    except RuntimeError:  # some ARM systems
+        return {}
 
 
 def has(feature: str) -> bool:

@@ -71,12 +71,12 @@ class Program:
             "stride": plan.stride,
             "chunk": plan.chunk,
             "n_slices": plan.n_slices,
-            "n_features": plan.network.n_features,
-            "n_outputs": plan.network.n_outputs,
+            "n_features": plan.widths[0],
+            "n_outputs": plan.widths[-1],
             "n_targets": plan.n_targets,
-            "inputs_step": (plan.network.n_features + 1) * plan.stride if plan.resident else 0,
+            "inputs_step": (plan.widths[0] + 1) * plan.stride if plan.resident else 0,
             "targets_step": plan.n_targets * plan.stride if plan.resident else 0,
-            "n_params": plan.network.params.size,
+            "n_params": plan.n_params,
             **{name: row * plan.stride for name, row in plan.places.items()},
             **{
                 name: self.addresses.get(name, 0)
@@ -100,8 +100,10 @@ class Program:
             last = min(first + plan.chunk, len(X))
             x = plan.places["inputs"] + i * (X.shape[1] + 1)
             t = plan.places["targets"] + i * T.shape[1]
-            arena[x : x + X.shape[1], : last - first] = X[first:last].T
-            arena[t : t + T.shape[1], : last - first] = T[first:last].T
+            for place, matrix in ((x, X), (t, T)):
+                rows = arena[place : place + matrix.shape[1], : plan.chunk]
+                rows[:, : last - first] = matrix[first:last].T
+                rows[:, last - first :] = matrix[last - 1][:, None]  # columns that count nothing: any sample will do
 
     def run(self, kernel: str, n_threads: int, *, wait: bool = False, **fields: Any) -> np.ndarray:
         """Run "train" or "predict" with these fields of `records.SHARED`; returns the record, (1,), until the next run.
@@ -132,7 +134,7 @@ class Program:
         return words[:n]
 
     def interrupt(self) -> None:
-        """Ask a run under way to stop: after the step, or within it where a step takes long."""
+        """Ask a run under way to stop. The step it is in may be given up: nothing of it then reaches the parameters."""
         self.stop[0] = 1
 
     def abort(self) -> None:
@@ -144,7 +146,7 @@ class _Local:
     """The record of one thread, with its scratch memory."""
 
     def __init__(self, plan: Plan, thread: int) -> None:
-        widths = [*plan.network.widths, plan.n_targets]
+        widths = [*plan.widths, plan.n_targets]
         lanes = machine.lanes(plan.dtype)
         self.whole = np.empty(max(*widths, plan.stride) + lanes, np.int64)
         self.real = _aligned((max(widths) + 1) * machine.block(plan.dtype), plan.dtype)

@@ -52,10 +52,7 @@ SHARED = np.dtype(
         ("rows", WHOLE),  # int64 row numbers in the order of training; 0: as they are
         ("n_rows", WHOLE),  # how many of them
         ("Y", WHOLE),  # predictions go here
-        (
-            "loss_sums",
-            WHOLE,
-        ),  # one for each chunk in training, for each block in prediction, in the network's float type
+        ("loss_sums", WHOLE),  # of chunks or slices in training, of blocks in prediction; the network's float type
         # the state
         ("params", WHOLE),
         ("gradient", WHOLE),  # of the first slice,
@@ -127,8 +124,7 @@ OPERATION = np.dtype(
     [
         ("forward", WHOLE),  # addresses of kernels, 0 where there is nothing to do
         ("backward", WHOLE),
-        ("gradient", WHOLE),  # of the first slice,
-        ("gradient_step", WHOLE),  # and from one slice's to the next
+        ("gradient", WHOLE),
         ("is_dense", WHOLE),
         ("n_in", WHOLE),
         ("n_out", WHOLE),

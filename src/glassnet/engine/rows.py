@@ -17,7 +17,7 @@ __all__ = ["gather", "random_words", "writer"]
 def gather(dtype: Any) -> Callable[..., None]:
     """Copy the rows of this thread's columns into the arena: X, T (smoothed), and what each sample counts.
 
-    Columns beyond the last sample are zeros, and count zero. What a resident plan holds already stays.
+    Columns beyond the last sample repeat it, and count zero. What a resident plan holds already stays.
     """
     reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
 
@@ -28,16 +28,16 @@ def gather(dtype: Any) -> Callable[..., None]:
 
     @jit
     def fill(shared, local, source, width, n, place):
-        """Rows of `source` to columns of the arena."""
-        offsets = int64s(local.scratch, n)
-        for i in range(n):
-            offsets[i] = number_of(shared, local.first + local.begin + i) * width
+        """Rows of `source` to columns of the arena; the last sample again in those beyond it.
+
+        Those count nothing, but they must not be worse than the samples: an overflow in them would be seen as one.
+        """
+        columns = local.end - local.begin
+        offsets = int64s(local.scratch, columns)
+        for i in range(columns):
+            offsets[i] = number_of(shared, local.first + local.begin + min(i, n - 1)) * width
         destination = shared.arena + size * (place + local.begin)
-        call_transpose(shared.transpose, (source, local.scratch, n, width, destination, shared.stride))
-        for k in range(width):
-            row = reals(destination + size * k * shared.stride, local.end - local.begin)
-            for i in range(n, local.end - local.begin):
-                row[i] = real(0)
+        call_transpose(shared.transpose, (source, local.scratch, columns, width, destination, shared.stride))
 
     @jit
     def smooth(shared, local, place, n):

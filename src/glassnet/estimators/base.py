@@ -206,6 +206,7 @@ class GlassNetEstimator(Pictures, BaseEstimator):
     ) -> Outcome:
         """Run the loop the settings ask for, on the engine they ask for, and note which one that was."""
         size = len(training.X) if settings["batch_size"] == "full" else min(settings["batch_size"], len(training.X))
+        progress = progress_for(self.verbose)
         settings["engine"], backend = start_backend(
             settings["engine"],
             network,
@@ -219,9 +220,10 @@ class GlassNetEstimator(Pictures, BaseEstimator):
             clip_norm=settings["clip_norm"],
             seed=options.seed,
             n_jobs=settings["n_jobs"],
+            announce=progress.compiling,
         )
         run = train_lbfgs if settings["optimizer"] == LBFGS else train
-        return run(backend, options, validation, progress_for(self.verbose))
+        return run(backend, options, validation, progress)
 
     def _keep(
         self, network: Network, outcome: Outcome, encoder: TableEncoder, targets: Any, settings: dict[str, Any]

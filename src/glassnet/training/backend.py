@@ -18,7 +18,7 @@ from glassnet.maths.penalties import clip_by_norm, decay, penalty, penalty_backw
 from glassnet.maths.random import Purpose, Stream
 from glassnet.network import Network
 
-__all__ = ["RATES", "Backend", "ReferenceBackend", "Rows", "State", "reference_outputs"]
+__all__ = ["RATES", "Backend", "GivenUp", "ReferenceBackend", "Rows", "State", "reference_outputs"]
 
 State = dict[str, np.ndarray]
 
@@ -40,6 +40,10 @@ class Rows(NamedTuple):
     def total_weight(self) -> float:
         """Sum of the weights, or the number of rows."""
         return float(len(self.X) if self.weights is None else self.weights.sum())
+
+
+class GivenUp(Exception):  # noqa: N818 - no error: somebody asked for it
+    """An evaluation was given up because `Backend.interrupt` was called meanwhile."""
 
 
 class Backend:
@@ -95,7 +99,10 @@ class Backend:
         raise NotImplementedError
 
     def loss_and_gradient(self, params: np.ndarray) -> tuple[float, np.ndarray]:
-        """The loss over all training rows, penalties included, and its gradient: what L-BFGS minimises."""
+        """The loss over all training rows, penalties included, and its gradient: what L-BFGS minimises.
+
+        Raises GivenUp when it was interrupted.
+        """
         raise NotImplementedError
 
     def predict(self, params: np.ndarray, X: np.ndarray) -> np.ndarray:
@@ -103,7 +110,10 @@ class Backend:
         raise NotImplementedError
 
     def evaluate(self, params: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
-        """The loss on other rows, without dropout, smoothing or penalties, and the outputs Y."""
+        """The loss on other rows, without dropout, smoothing or penalties, and the outputs Y.
+
+        Raises GivenUp when it was interrupted.
+        """
         raise NotImplementedError
 
 

@@ -7,6 +7,7 @@ engine wherever and whenever it is repeated, since the two differ in the last di
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -58,9 +59,9 @@ def choose_engine(
     small = operations_of(network, n_rows, batch_size, max_epochs) < WORTH_COMPILING
     if engine == "reference" or (engine == "auto" and small):
         return "reference"
-    from glassnet.training.compiled import engine_supports
+    from glassnet.training.compiled import unsupported
 
-    reason = engine_supports(network, optimiser)
+    reason = unsupported(network, optimiser)
     if reason is None:
         return "compiled"
     _say(f"training runs on NumPy, which is slower than the compiled engine: {reason}")
@@ -79,10 +80,12 @@ def make_backend(
     clip_norm: float | None = None,
     seed: int = 0,
     n_jobs: int | None = None,
+    announce: Callable[[int], Any] | None = None,
 ) -> Backend:
     """The backend of a kind, "compiled" or "reference"; see `ReferenceBackend` for the arguments.
 
     n_jobs : threads of the engine; None takes as many as pay, -1 all that this process may use. NumPy has its own.
+    announce : called with the number of kernels that the engine has to compile first.
     Raises CompilerUnavailable where the engine cannot start.
     """
     options: dict[str, Any] = {"batch_size": batch_size, "l1": l1, "l2": l2, "clip_norm": clip_norm, "seed": seed}
@@ -90,7 +93,7 @@ def make_backend(
         return ReferenceBackend(network, optimiser, rows, **options)
     from glassnet.training.compiled import EngineBackend
 
-    return EngineBackend(network, optimiser, rows, **options, n_jobs=n_jobs)
+    return EngineBackend(network, optimiser, rows, **options, n_jobs=n_jobs, announce=announce)
 
 
 def start_backend(

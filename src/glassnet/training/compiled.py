@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -12,13 +13,14 @@ from glassnet.engine.plan import plan_of, unsupported
 from glassnet.engine.program import Program
 from glassnet.engine.records import N_FACTORS
 from glassnet.engine.threads import Crew, threads_of
+from glassnet.maths.losses import Quantile
 from glassnet.maths.optimisers import Optimiser
 from glassnet.maths.penalties import penalty, penalty_backward
 from glassnet.maths.random import Stream
 from glassnet.network import Network
-from glassnet.training.backend import RATES, Backend, Rows, State
+from glassnet.training.backend import RATES, Backend, GivenUp, Rows, State
 
-__all__ = ["EngineBackend", "engine_outputs", "engine_supports"]
+__all__ = ["EngineBackend", "engine_outputs", "unsupported"]
 
 ORDER_CHECKED = 2**15  # row numbers looked at together
 PADDING = 64  # numbers between the gradients of two slices, so that no cache line holds both
@@ -27,9 +29,9 @@ PREDICTED_TOGETHER = 512  # rows of a chunk of a prediction, at most
 # Multiplications of a run from which on this thread only waits for others: half a second of work, during which Ctrl-C
 # could not reach it.
 WORTH_WAITING = 10_000_000_000
-WORTH_SHARING = 4_000_000  # multiplications of a prediction from which on it is shared out among threads
-
-engine_supports = unsupported
+# Multiplications of a prediction from which on it is shared out among threads. To start one takes about 80 µs: 1,000
+# rows through 32-128-64-10 (13 million) took as long with two as with one.
+WORTH_SHARING = 20_000_000
 
 
 class EngineBackend(Backend):
@@ -37,7 +39,8 @@ class EngineBackend(Backend):
 
     n_jobs : threads, at most as many as the process may use; None tries which number is fastest. The result does not
         depend on it.
-    Raises CompilerUnavailable where kernels cannot be compiled.
+    announce : called with the number of kernels to compile, where that takes more than about a second.
+    Raises CompilerUnavailable where kernels cannot be compiled, and ValueError for arrays that do not fit the network.
     """
 
     def __init__(
@@ -52,19 +55,22 @@ class EngineBackend(Backend):
         clip_norm: float | None = None,
         seed: int = 0,
         n_jobs: int | None = None,
+        announce: Callable[[int], Any] | None = None,
     ) -> None:
         self.network = network
         self.optimiser = optimiser
         weights = None if rows.weights is None else np.ascontiguousarray(rows.weights, network.dtype)
         X, T = (np.ascontiguousarray(part, network.dtype) for part in (rows.X, rows.T))
         self.rows = Rows(X, T, weights)
+        _require_fit(network, self.rows)
         self.batch_size = batch_size
+        self._evaluating: Program | None = None
         self.l1, self.l2 = l1, l2
         self.n_jobs = n_jobs
         batch = min(batch_size, len(rows.X))
         self._multiplications = 3 * _weights_of(network) * batch  # of a step
         whole = batch_size >= len(rows.X) and (rows.X.size + rows.T.size) * network.dtype.itemsize <= RESIDENT_BYTES
-        self._program = Program(plan_of(network, batch, optimiser, clipped=bool(clip_norm), resident=whole))
+        self._program = Program(plan_of(network, batch, optimiser, clipped=bool(clip_norm), resident=whole), announce)
         self._loaded, self._order = False, np.arange(len(rows.X) if whole else 0)
         slices = self._program.plan.n_slices
         most = threads_of(n_jobs) if slices == 1 else min(threads_of(n_jobs), slices)
@@ -94,6 +100,10 @@ class EngineBackend(Backend):
     def run(self, state: State, rows: np.ndarray, rates: np.ndarray) -> tuple[float, bool]:
         """See `Backend.run`."""
         first, n_steps = int(state["step"]), len(rates)
+        if n_steps != -(-len(rows) // self.batch_size):
+            raise ValueError(
+                f"{len(rows)} rows are not {n_steps} batches of {self.batch_size}, one for each of the rates"
+            )
         rates = np.ascontiguousarray(rates, np.float64)
         n_threads, begun = self._crew.choose(), time.perf_counter()
         done = self._run(
@@ -146,8 +156,10 @@ class EngineBackend(Backend):
         return all(bool((batches[i : i + some] == self._order).all()) for i in range(0, len(batches), some))
 
     def interrupt(self) -> None:
-        """Ask a run under way to end early, from a signal handler or another thread."""
-        self._program.interrupt()
+        """Ask a run or an evaluation under way to end early, from a signal handler or another thread."""
+        for program in (self._program, self._evaluating):
+            if program is not None:
+                program.interrupt()
 
     def random_words(self, stream: Stream, n: int) -> np.ndarray:
         """The first n words of a stream, (n,) uint64, as `maths.random` has them."""
@@ -157,20 +169,19 @@ class EngineBackend(Backend):
         """The loss over all training rows, penalties included, and its gradient; see `ReferenceBackend`."""
         n = len(self.rows.X)
         params = np.ascontiguousarray(params, self.network.dtype)
-        finished = False
-        while not finished:  # Ctrl-C gives a step up; a line search needs the answer all the same
-            done = self._run(
-                self._crew.choices[-1],
-                np.arange(n),
-                params=params,
-                rates=np.array([[0.0, 0.0, 0.0, 1.0]]),  # nothing moves, nothing is dropped
-                n_steps=1,
-                batch=n,
-                update=0,
-                clip_norm=0.0,
-                loss_sums=np.zeros(self._program.n_blocks(n), self.network.dtype),
-            )
-            finished = bool(done["n_done"][0])
+        done = self._run(
+            self._crew.choices[-1],
+            np.arange(n),
+            params=params,
+            rates=np.array([[0.0, 0.0, 0.0, 1.0]]),  # nothing moves, nothing is dropped
+            n_steps=1,
+            batch=n,
+            update=0,
+            clip_norm=0.0,
+            loss_sums=np.zeros(self._program.n_blocks(n), self.network.dtype),
+        )
+        if not done["n_done"][0]:
+            raise GivenUp
         G = self._gradient[: params.size].copy()
         loss = self.per_row(float(done["total_loss"][0]))
         for block in self.network.blocks:
@@ -182,11 +193,20 @@ class EngineBackend(Backend):
 
     def predict(self, params: np.ndarray, X: np.ndarray) -> np.ndarray:
         """The outputs Y (n, K) of the network with these parameters."""
-        return _predictor(self.network)(params, X, self.n_jobs)[0]
+        return _predictor(self.network)(params, X, self.n_jobs)
 
     def evaluate(self, params: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
         """The loss on other rows, without dropout, smoothing or penalties, and the outputs Y."""
-        Y, total = _predictor(self.network)(params, rows.X, self.n_jobs, rows)
+        _require_fit(self.network, rows)
+        predictor = _predictor(self.network)
+        self._evaluating = program = predictor.take()
+        try:
+            Y, total = predictor.run(program, params, rows.X, self.n_jobs, rows)
+        finally:
+            self._evaluating = None
+            predictor.give_back(program)
+        if program.stop[0]:
+            raise GivenUp
         return self.per_row(total, rows), Y
 
 
@@ -198,27 +218,42 @@ class _Predictor:
         self._plan = plan_of(network, PREDICTED_TOGETHER)
         self._free: list[Program] = []  # programs that no other thread is using
 
-    def __call__(
-        self, params: np.ndarray, X: np.ndarray, n_jobs: int | None = None, rows: Rows | None = None
+    def take(self) -> Program:
+        """A program that no other thread is using."""
+        try:
+            return self._free.pop()
+        except IndexError:
+            return Program(self._plan)
+
+    def give_back(self, program: Program) -> None:
+        """Keep a program for the next who needs one."""
+        self._free.append(program)
+
+    def __call__(self, params: np.ndarray, X: np.ndarray, n_jobs: int | None = None) -> np.ndarray:
+        """Outputs Y (n, K) for X (n, p)."""
+        program = self.take()
+        try:
+            return self.run(program, params, X, n_jobs)[0]
+        finally:
+            self.give_back(program)
+
+    def run(
+        self, program: Program, params: np.ndarray, X: np.ndarray, n_jobs: int | None, rows: Rows | None = None
     ) -> tuple[np.ndarray, float]:
         """Outputs Y (n, K) for X (n, p), and with `rows` the sum of their losses times weights."""
         X, params = np.ascontiguousarray(X, self.dtype), np.ascontiguousarray(params, self.dtype)
+        if X.ndim != 2 or X.shape[1] != program.plan.widths[0]:
+            raise ValueError(f"X must have {program.plan.widths[0]} columns, got the shape {X.shape}")
         n, work = len(X), len(X) * self.weights
         Y = np.empty((n, self.n_outputs), self.dtype)
         fields: dict[str, Any] = {}
         if rows is not None:
             T = np.ascontiguousarray(rows.T, self.dtype)
             weights = 0 if rows.weights is None else np.ascontiguousarray(rows.weights, self.dtype)
-            fields = {"T": T, "weights": weights}
-        try:
-            program = self._free.pop()
-        except IndexError:
-            program = Program(self._plan)
-        if rows is not None:
-            fields["loss_sums"] = sums = np.zeros(program.n_blocks(n), self.dtype)
+            sums = np.zeros(program.n_blocks(n), self.dtype)
+            fields = {"T": T, "weights": weights, "loss_sums": sums}
         n_threads = threads_of(n_jobs) if work >= WORTH_SHARING else 1
         program.run("predict", n_threads, wait=work > WORTH_WAITING, X=X, Y=Y, n_rows=n, params=params, **fields)
-        self._free.append(program)
         return Y, float(sums.sum(dtype=np.float64)) if rows is not None else 0.0
 
 
@@ -238,9 +273,19 @@ def engine_outputs(network: Network, X: np.ndarray, n_jobs: int | None = None) -
 
     Raises CompilerUnavailable where kernels cannot be compiled.
     """
-    return _predictor(network)(network.params, X, n_jobs)[0]
+    return _predictor(network)(network.params, X, n_jobs)
 
 
 def _weights_of(network: Network) -> int:
     """Multiplications of one row's forward pass."""
     return sum(block.size for block in network.blocks if block.role == "weight")
+
+
+def _require_fit(network: Network, rows: Rows) -> None:
+    """Raise ValueError unless the arrays have the shapes the kernels will read: they look at nothing but addresses."""
+    n, n_targets = len(rows.X), 1 if isinstance(network.loss, Quantile) else network.n_outputs
+    wanted = {"X": (n, network.n_features), "T": (n, n_targets)} | ({} if rows.weights is None else {"weights": (n,)})
+    for name, shape in wanted.items():
+        found = getattr(rows, name).shape
+        if found != shape:
+            raise ValueError(f"{name} must have the shape {shape}, got {found}")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import numpy as np
 
-from glassnet.training.backend import Backend, Rows
+from glassnet.training.backend import Backend, GivenUp, Rows
 from glassnet.training.blas import blas_threads_for
 from glassnet.training.options import TrainingOptions
 from glassnet.training.progress import Progress
@@ -44,14 +46,15 @@ def train_lbfgs(
                 raise StopIteration
 
         start = backend.start()["params"].astype(np.float64)
-        minimize(
-            loss_and_gradient,
-            start,
-            jac=True,
-            method="L-BFGS-B",
-            callback=after_iteration,
-            options={"maxiter": options.max_epochs, "maxfun": 20 * options.max_epochs, "gtol": 1e-6, "ftol": 1e-9},
-        )
+        with suppress(GivenUp):  # watch.reason then says that it was interrupted
+            minimize(
+                loss_and_gradient,
+                start,
+                jac=True,
+                method="L-BFGS-B",
+                callback=after_iteration,
+                options={"maxiter": options.max_epochs, "maxfun": 20 * options.max_epochs, "gtol": 1e-6, "ftol": 1e-9},
+            )
         if not watch.history and watch.reason is None:  # the start is a minimum already, or has no finite loss
             after_iteration(start)
         watch.stop("max_epochs" if len(watch.history) >= options.max_epochs else "converged")

@@ -16,6 +16,9 @@ LINE_EVERY = 2.0  # seconds between plain lines: enough to see life in a log, to
 class Progress:
     """Interface, and silence: `start`, then `update` with each epoch's row, then `finish`."""
 
+    def compiling(self, n_kernels: int) -> None:
+        """The engine has kernels to compile before training begins: seconds, once on a machine."""
+
     def start(self, max_epochs: int) -> None:
         """Training begins."""
 
@@ -26,7 +29,15 @@ class Progress:
         """Training is over; `message` says why it ended."""
 
 
-class Lines(Progress):
+class Spoken(Progress):
+    """What both kinds of progress say alike."""
+
+    def compiling(self, n_kernels: int) -> None:
+        """Say it: nothing else moves meanwhile."""
+        print(f"compiling {n_kernels} kernels for this processor, once", file=sys.stderr, flush=True)
+
+
+class Lines(Spoken):
     """The first epoch, then a line every two seconds, and the last epoch, on standard error."""
 
     def start(self, max_epochs: int) -> None:
@@ -54,7 +65,7 @@ class Lines(Progress):
         self._due = time.monotonic() + LINE_EVERY
 
 
-class Bar(Progress):
+class Bar(Spoken):
     """A bar by rich on standard error, with loss and validation loss beside it."""
 
     def start(self, max_epochs: int) -> None:

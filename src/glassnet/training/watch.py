@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from glassnet.errors import TrainingDiverged
-from glassnet.training.backend import Backend, Rows
+from glassnet.training.backend import Backend, GivenUp, Rows
 from glassnet.training.history import epoch_row
 from glassnet.training.options import TrainingOptions
 from glassnet.training.progress import Progress
@@ -110,7 +110,10 @@ class Watch:
         """Measure the validation rows, keep the weights if they are the best, and stop if patience has run out."""
         if self.validation is None:
             return
-        loss, Y = self.backend.evaluate(params, self.validation)
+        try:
+            loss, Y = self.backend.evaluate(params, self.validation)
+        except GivenUp:
+            return
         T, weights = self.validation.T, self.validation.weights
         self.measured = {"validation_loss": loss}
         with np.errstate(all="ignore"):  # of a network about to diverge; the loss will say so
