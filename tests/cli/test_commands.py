@@ -264,6 +264,10 @@ def test_an_interrupt_during_training_keeps_the_best_weights(penguins, tmp_path)
         text=True,
     )
     first = process.stderr.readline()
+    if first.startswith(
+        "compiling "
+    ):  # this many epochs are worth it; where kernels were compiled before, it says nothing
+        first = process.stderr.readline()
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
     assert first.startswith("epoch ")
