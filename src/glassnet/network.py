@@ -142,6 +142,11 @@ class Network:
         return [self._params[block.slice] for block in self.blocks if block.role == "weight"]
 
     @property
+    def multiplications(self) -> int:
+        """Multiplications in the matrix products of one row's forward pass: the number of weights."""
+        return sum(block.size for block in self.blocks if block.role == "weight")
+
+    @property
     def coefs(self) -> list[np.ndarray]:
         """The matrices W (p, q) of the dense layers, first to last, as views."""
         return [self._views[i]["W"] for i, layer in enumerate(self.layers) if isinstance(layer, Dense)]

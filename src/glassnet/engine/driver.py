@@ -41,13 +41,12 @@ from glassnet.engine.memory import (
     yield_processor,
 )
 from glassnet.engine.operations import Kernel
-from glassnet.engine.records import ABORT, OPERATION, SHARED
+from glassnet.engine.records import ABORT, OPERATION_SIZE, SHARED
 from glassnet.engine.updates import own_ranges
 
 __all__ = ["predict", "train"]
 
 SPINS = 2000  # looks at the barrier, about a microsecond, before a waiting thread offers its processor to others
-OPERATION_SIZE = OPERATION.itemsize
 WAITING, ROUND = SHARED.fields["waiting"][1], SHARED.fields["round"][1]  # type: ignore[index]
 
 

@@ -291,7 +291,7 @@ def _slices(network: Network, operations: list[Operation], n_columns: int) -> in
     thread's work anyway. On two cores 32-128-64-10, batch 256, runs 1.6 to 1.8 times as fast with two threads in
     slices, and 1.2 to 1.4 times without.
     """
-    if 3 * sum(block.size for block in network.blocks if block.role == "weight") * n_columns < WORTH_A_THREAD:
+    if 3 * network.multiplications * n_columns < WORTH_A_THREAD:
         return 1
     n_slices = max(1, min(MOST_SLICES, n_columns // SLICE_COLUMNS))
     dense = [operation.fields for operation in operations if operation.fields.get("is_dense")]

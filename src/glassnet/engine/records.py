@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["ABORT", "LOCAL", "N_FACTORS", "OPERATION", "SHARED"]
+__all__ = ["ABORT", "LOCAL", "N_FACTORS", "OPERATION", "OPERATION_SIZE", "SHARED"]
 
 WHOLE, REAL = np.int64, np.float64
 
@@ -143,3 +143,4 @@ OPERATION = np.dtype(
         ("options", WHOLE),  # address of float64 options of units
     ]
 )
+OPERATION_SIZE = OPERATION.itemsize  # bytes from one row of the table to the next

@@ -9,13 +9,11 @@ import numpy as np
 from glassnet.engine.formulas import compiled_formula
 from glassnet.engine.memory import call, float64s, int64s, jit, local_at, operation_at, reals_of, shared_at
 from glassnet.engine.operations import Kernel
-from glassnet.engine.records import N_FACTORS, OPERATION
+from glassnet.engine.records import N_FACTORS, OPERATION_SIZE
 from glassnet.maths.optimisers import OPTIMISERS
 from glassnet.maths.penalties import decay, penalty_backward
 
 __all__ = ["add_slices", "clip", "own_ranges", "update"]
-
-OPERATION_SIZE = OPERATION.itemsize
 
 
 def _uniform(formula: Any, n_moments: int, n_factors: int) -> Any:

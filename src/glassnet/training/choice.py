@@ -41,8 +41,7 @@ def operations_of(network: Network, n_rows: int, batch_size: int, max_epochs: in
     p, q are inputs and outputs of each layer (forward, and backward to weights and inputs: a product each), P the
     number of parameters, n that of training rows, and an epoch has ⌈n / batch_size⌉ steps.
     """
-    products = 3 * sum(block.size for block in network.blocks if block.role == "weight")
-    a_row = products + AN_OUTPUT * sum(network.widths[1:])
+    a_row = 3 * network.multiplications + AN_OUTPUT * sum(network.widths[1:])
     steps = -(-n_rows // batch_size)
     return max_epochs * (n_rows * a_row + steps * (A_STEP + A_PARAMETER * network.params.size))
 

@@ -9,11 +9,10 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
-from glassnet.engine.plan import plan_of, unsupported
+from glassnet.engine.plan import Plan, plan_of, unsupported
 from glassnet.engine.program import Program
 from glassnet.engine.records import N_FACTORS
 from glassnet.engine.threads import Crew, threads_of
-from glassnet.maths.losses import Quantile
 from glassnet.maths.optimisers import Optimiser
 from glassnet.maths.penalties import penalty, penalty_backward
 from glassnet.maths.random import Stream
@@ -62,17 +61,18 @@ class EngineBackend(Backend):
         weights = None if rows.weights is None else np.ascontiguousarray(rows.weights, network.dtype)
         X, T = (np.ascontiguousarray(part, network.dtype) for part in (rows.X, rows.T))
         self.rows = Rows(X, T, weights)
-        _require_fit(network, self.rows)
         self.batch_size = batch_size
         self._evaluating: Program | None = None
         self.l1, self.l2 = l1, l2
         self.n_jobs = n_jobs
         batch = min(batch_size, len(rows.X))
-        self._multiplications = 3 * _weights_of(network) * batch  # of a step
+        self._multiplications = 3 * network.multiplications * batch  # of a step
         whole = batch_size >= len(rows.X) and (rows.X.size + rows.T.size) * network.dtype.itemsize <= RESIDENT_BYTES
-        self._program = Program(plan_of(network, batch, optimiser, clipped=bool(clip_norm), resident=whole), announce)
+        plan = plan_of(network, batch, optimiser, clipped=bool(clip_norm), resident=whole)
+        _require_fit(plan, self.rows)
+        self._program = Program(plan, announce)
         self._loaded, self._order = False, np.arange(len(rows.X) if whole else 0)
-        slices = self._program.plan.n_slices
+        slices = plan.n_slices
         most = threads_of(n_jobs) if slices == 1 else min(threads_of(n_jobs), slices)
         self._crew = Crew(most, self._multiplications, fixed=n_jobs is not None)
         step = network.params.size + PADDING
@@ -197,8 +197,8 @@ class EngineBackend(Backend):
 
     def evaluate(self, params: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
         """The loss on other rows, without dropout, smoothing or penalties, and the outputs Y."""
-        _require_fit(self.network, rows)
         predictor = _predictor(self.network)
+        _require_fit(predictor.plan, rows)
         self._evaluating = program = predictor.take()
         try:
             Y, total = predictor.run(program, params, rows.X, self.n_jobs, rows)
@@ -214,8 +214,8 @@ class _Predictor:
     """Predicts with one network's layers, whatever its parameters; keeps the program between calls."""
 
     def __init__(self, network: Network) -> None:
-        self.dtype, self.n_outputs, self.weights = network.dtype, network.n_outputs, _weights_of(network)
-        self._plan = plan_of(network, PREDICTED_TOGETHER)
+        self.dtype, self.n_outputs, self.weights = network.dtype, network.n_outputs, network.multiplications
+        self.plan = plan_of(network, PREDICTED_TOGETHER)
         self._free: list[Program] = []  # programs that no other thread is using
 
     def take(self) -> Program:
@@ -223,7 +223,7 @@ class _Predictor:
         try:
             return self._free.pop()
         except IndexError:
-            return Program(self._plan)
+            return Program(self.plan)
 
     def give_back(self, program: Program) -> None:
         """Keep a program for the next who needs one."""
@@ -276,15 +276,12 @@ def engine_outputs(network: Network, X: np.ndarray, n_jobs: int | None = None) -
     return _predictor(network)(network.params, X, n_jobs)
 
 
-def _weights_of(network: Network) -> int:
-    """Multiplications of one row's forward pass."""
-    return sum(block.size for block in network.blocks if block.role == "weight")
-
-
-def _require_fit(network: Network, rows: Rows) -> None:
+def _require_fit(plan: Plan, rows: Rows) -> None:
     """Raise ValueError unless the arrays have the shapes the kernels will read: they look at nothing but addresses."""
-    n, n_targets = len(rows.X), 1 if isinstance(network.loss, Quantile) else network.n_outputs
-    wanted = {"X": (n, network.n_features), "T": (n, n_targets)} | ({} if rows.weights is None else {"weights": (n,)})
+    n = len(rows.X)
+    wanted: dict[str, tuple[int, ...]] = {"X": (n, plan.widths[0]), "T": (n, plan.n_targets)}
+    if rows.weights is not None:
+        wanted |= {"weights": (n,)}
     for name, shape in wanted.items():
         found = getattr(rows, name).shape
         if found != shape:
