@@ -168,8 +168,8 @@ def _sum_losses(dtype: Any) -> Any:
     return sum_losses
 
 
-def _chunk_of(dtype: Any) -> tuple[Any, Any]:
-    """Functions that take one chunk of a batch through the network, up to its gradients: in slices, and together.
+def _chunk_of(dtype: Any) -> tuple[Any, Any, Any]:
+    """Functions that take one chunk of a batch through the network, up to its gradients: in slices, narrow, together.
 
     They return false if the step is to be given up: nothing of it has reached the parameters.
     """
@@ -205,6 +205,16 @@ def _chunk_of(dtype: Any) -> tuple[Any, Any]:
         return True
 
     @jit
+    def take_narrow(shared, local, at_shared, at_local, at_loss, n):
+        if fetch_now(shared.stop):
+            return False
+        take_columns(local, n, n, 1)
+        call(shared.gather, (at_shared, at_local, 0))
+        call(shared.narrow, (at_shared, at_local, at_loss))
+        local.number += 1
+        return True
+
+    @jit
     def take_together(shared, local, at_shared, at_local, at_loss, n):
         if local.number > 0 and not barrier(at_shared, shared.n_threads, shared.stop):
             return False
@@ -222,12 +232,12 @@ def _chunk_of(dtype: Any) -> tuple[Any, Any]:
         local.number += 1
         return True
 
-    return take_slices, take_together
+    return take_slices, take_narrow, take_together
 
 
 def train(dtype: Any) -> Kernel:
     """One thread's part of a run of training steps; the third address is that of the loss's operation."""
-    take_slices, take_together = _chunk_of(dtype)
+    take_slices, take_narrow, take_together = _chunk_of(dtype)
     (begin_step, end_step), on_own_ranges = _accounts(dtype), own_ranges()
 
     @jit
@@ -239,6 +249,8 @@ def train(dtype: Any) -> Kernel:
             local.first, local.offset, n = start + done, done, min(shared.chunk, n_batch - done)
             if sliced:
                 going = take_slices(shared, local, at_shared, at_local, at_loss, n, most)
+            elif shared.narrow:
+                going = take_narrow(shared, local, at_shared, at_local, at_loss, n)
             else:
                 going = take_together(shared, local, at_shared, at_local, at_loss, n)
             done += shared.chunk

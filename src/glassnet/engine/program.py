@@ -80,7 +80,7 @@ class Program:
             **{name: row * plan.stride for name, row in plan.places.items()},
             **{
                 name: self.addresses.get(name, 0)
-                for name in (*SHARED_KERNELS, "gather", "loss", "output", "add_slices", "clip", "update")
+                for name in (*SHARED_KERNELS, "gather", "loss", "narrow", "output", "add_slices", "clip", "update")
             },
         }
         for name, value in fixed.items():

@@ -41,6 +41,7 @@ SHARED = np.dtype(
         ("transpose", WHOLE),
         ("gather", WHOLE),
         ("loss", WHOLE),
+        ("narrow", WHOLE),  # all of a chunk but the gathering, for a narrow network; 0: operation by operation
         ("output", WHOLE),
         ("add_slices", WHOLE),
         ("clip", WHOLE),
