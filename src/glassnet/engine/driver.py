@@ -42,7 +42,7 @@ from glassnet.engine.memory import (
 )
 from glassnet.engine.operations import Kernel
 from glassnet.engine.records import ABORT, OPERATION_SIZE, SHARED
-from glassnet.engine.updates import own_ranges
+from glassnet.engine.updates import n_folded, own_ranges
 
 __all__ = ["predict", "train"]
 
@@ -197,7 +197,9 @@ def _chunk_of(dtype: Any) -> tuple[Any, Any, Any]:
             local.begin = min(most_blocks * s // n_slices, n_blocks) * block
             local.end = min(most_blocks * (s + 1) // n_slices, n_blocks) * block
             local.from_column, local.n_columns = local.begin, max(min(n, local.end) - local.begin, 0)
-            local.gradient = shared.gradient + size * s * shared.gradient_step
+            folded = s < n_folded(shared)
+            local.gradient = shared.gradient + (0 if folded else size * s * shared.gradient_step)
+            local.adding = 1 if local.number > 0 or (folded and s > 0) else 0
             there_and_back(shared, local, at_shared, at_local, at_loss)
             sum_losses(shared, local.begin, local.end, local.number * n_slices + s)
             gradients(shared, at_shared, at_local)
@@ -227,6 +229,7 @@ def _chunk_of(dtype: Any) -> tuple[Any, Any, Any]:
         if local.thread == 0:
             sum_losses(shared, 0, (n + block - 1) // block * block, local.number)
         local.gradient, local.from_column, local.n_columns = shared.gradient, 0, n
+        local.adding = 1 if local.number > 0 else 0
         local.part, local.n_parts = local.thread, shared.n_threads
         gradients(shared, at_shared, at_local)
         local.number += 1
@@ -258,7 +261,8 @@ def train(dtype: Any) -> Kernel:
             return going
         if not barrier(at_shared, shared.n_threads, shared.stop) or shared.stopping:
             return False
-        on_own_ranges(shared.add_slices, shared, local, at_shared, at_local)
+        if n_folded(shared) < shared.n_slices:
+            on_own_ranges(shared.add_slices, shared, local, at_shared, at_local)
         return True
 
     @jit

@@ -97,6 +97,7 @@ LOCAL = np.dtype(
         ("gradient", WHOLE),  # address of the gradient to be summed,
         ("from_column", WHOLE),  # over these samples of the chunk,
         ("n_columns", WHOLE),
+        ("adding", WHOLE),  # whether to add to what is there
         ("part", WHOLE),  # for this part of the parameters
         ("n_parts", WHOLE),
         ("first", WHOLE),  # position of the chunk's first sample in `rows`
