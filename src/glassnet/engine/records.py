@@ -126,6 +126,7 @@ OPERATION = np.dtype(
         ("backward", WHOLE),
         ("gradient", WHOLE),
         ("is_dense", WHOLE),
+        ("is_embedding", WHOLE),
         ("n_in", WHOLE),
         ("n_out", WHOLE),
         ("x", WHOLE),  # offsets in the arena: input,

@@ -136,6 +136,10 @@ def own_ranges() -> Any:
                 weights, bias = start + min(last, n_in) * n_out, start + n_in * n_out
                 call_on(kernel, local, at_shared, at_local, start + first * n_out, weights, 1)
                 call_on(kernel, local, at_shared, at_local, bias, bias + n_out * (last > n_in), 0)
+            elif operation.is_embedding:  # rows of E
+                first = (n_in + 1) * local.thread // shared.n_threads
+                last = (n_in + 1) * (local.thread + 1) // shared.n_threads
+                call_on(kernel, local, at_shared, at_local, start + first * n_out, start + last * n_out, 0)
             else:  # scales, then shifts
                 call_on(kernel, local, at_shared, at_local, start + first, start + last, 0)
                 call_on(kernel, local, at_shared, at_local, start + n_out + first, start + n_out + last, 0)
