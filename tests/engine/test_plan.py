@@ -149,6 +149,19 @@ def test_other_columns_are_copied_to_rows_of_their_own(branches):
     )
 
 
+@pytest.mark.parametrize(
+    ("others", "asked"),
+    [([], 3), ([Dropout(0.5)], 3), ([Activation("tanh")], 3), ([LayerNorm()], 5), ([Dropout(0.5), LayerNorm()], 5)],
+)
+def test_nobody_asks_for_the_gradient_of_plain_columns_in_front(others, asked):
+    first = Columns({"numbers": (range(2), []), "city": ([2], [Embedding(5, 3)])})
+    operations = plan_of(network(first, *others, Dense(4), Dense(2)), 100, Adam()).operations
+    dense = [op.fields for op in operations if op.fields.get("is_dense")]
+    assert [fields["input_gradient"] for fields in dense] == [asked, 4]
+    plain = plan_of(network(Dense(4), Dense(2)), 100, Adam()).operations
+    assert [op.fields["input_gradient"] for op in plain] == [0, 4]
+
+
 def test_a_plan_of_predictions_has_no_gradients_of_embeddings():
     net = network(apart(Embedding(3, 2)), Dense(2))
     assert {name for op in plan_of(net, 10).operations for name in op.kernels} == {"forward"}

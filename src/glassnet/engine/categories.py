@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.engine.memory import call_transpose, int64s, local_at, operation_at, reals_of, shared_at
+from glassnet.engine import machine
+from glassnet.engine.memory import call_transpose, int64s, jit, local_at, operation_at, reals_of, shared_at
 from glassnet.engine.operations import Kernel
 
 __all__ = ["codes_forward", "copy_forward", "embedding_forward", "embedding_gradient"]
@@ -69,23 +70,37 @@ def embedding_gradient(dtype: Any) -> Kernel:
     """dE[c] = Σ dA_i over the samples i of level c, in their order, for a part of the levels.
 
     Each thread looks at all samples and adds those of its levels, so the order of a sum does not depend on the parts.
+    Samples are turned into rows first, some at a time: what belongs to one then lies together, here and in E.
     """
     reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
+    block = machine.block(dtype)
+
+    @jit
+    def add_rows(C, first, last, n, width, rows, table):
+        for i in range(n):
+            level = np.int64(C[i])
+            if first <= level < last:
+                d, dE = reals(rows + size * i * width, width), reals(table + size * level * width, width)
+                for u in range(width):
+                    dE[u] += d[u]
 
     def kernel(at_shared, at_local, at_operation):
         shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
         n, n_rows, width, stride = local.n_columns, operation.n_in + 1, operation.n_out, shared.stride
         first, last = n_rows * local.part // local.n_parts, n_rows * (local.part + 1) // local.n_parts
-        dE = reals(local.gradient + size * operation.params, n_rows * width)
+        table = local.gradient + size * operation.params
         if local.number == 0:
-            for k in range(first * width, last * width):
-                dE[k] = real(0)
-        C = reals(shared.arena + size * (operation.x + local.from_column), n)
-        dA = reals(shared.arena + size * (operation.da + local.from_column), width * stride)
-        for i in range(n):
-            level = np.int64(C[i])
-            if first <= level < last:
-                for u in range(width):
-                    dE[level * width + u] += dA[u * stride + i]
+            mine = reals(table + size * first * width, (last - first) * width)
+            for k in range((last - first) * width):
+                mine[k] = real(0)
+        offsets = int64s(local.scratch, width)
+        for u in range(width):
+            offsets[u] = u * stride
+        c = shared.arena + size * (operation.x + local.from_column)
+        d = shared.arena + size * (operation.da + local.from_column)
+        for done in range(0, n, block):
+            m = min(block, n - done)
+            call_transpose(shared.transpose, (d + size * done, local.scratch, width, m, local.scratch_2, width))
+            add_rows(reals(c + size * done, m), first, last, m, width, local.scratch_2, table)
 
     return kernel

@@ -7,13 +7,14 @@ outputs may take the place of the inputs, which spares plain columns a copy.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import takewhile
 from typing import Any
 
 from glassnet.maths.columns import Branch, Columns
 from glassnet.maths.embeddings import Embedding
 from glassnet.maths.layers import Layer
 
-__all__ = ["operations_of_columns", "place_in_inputs", "unsupported_columns"]
+__all__ = ["operations_of_columns", "place_in_inputs", "plain_in_front", "unsupported_columns"]
 
 
 def unsupported_columns(layers: list[Layer]) -> str | None:
@@ -41,6 +42,11 @@ def place_in_inputs(layer: Columns, p: int) -> int | None:
     if first.layers or not all(branch.layers for branch in others) or not isinstance(first.selection, slice):
         return None
     return first.columns[0] if first.columns[0] + layer.width(p) >= p else None
+
+
+def plain_in_front(layer: Columns) -> int:
+    """How many outputs stand before the first of an embedding: nothing below them learns."""
+    return sum(branch.width for branch in takewhile(lambda branch: not branch.layers, layer.branches.values()))
 
 
 def operations_of_columns(

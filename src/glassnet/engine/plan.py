@@ -13,7 +13,7 @@ import numpy as np
 
 from glassnet.engine import machine
 from glassnet.engine.catalogue import SHARED_KERNELS, kernel_name
-from glassnet.engine.columns import operations_of_columns, place_in_inputs, unsupported_columns
+from glassnet.engine.columns import operations_of_columns, place_in_inputs, plain_in_front, unsupported_columns
 from glassnet.engine.threads import WORTH_A_THREAD
 from glassnet.maths.activations import ACTIVATIONS
 from glassnet.maths.activations import Activation as ActivationFunction
@@ -190,7 +190,8 @@ class _Layout:
         self.operations: list[Operation] = []
         self.width = network.n_features
         self.inputs = self.value = rows.take(self.width, ones_below=not isinstance(network.layers[0], Columns))
-        self.gradient = -1  # nobody asks for the gradient of the inputs
+        self.gradient = -1  # nobody asks for the gradient of the inputs,
+        self.unasked = 0  # nor for that of so many of the last values, the first ones
         self.first = network.blocks[0].layer if network.blocks else len(network.layers)  # with parameters
 
     def add(self, i: int, layer: Layer) -> None:
@@ -234,9 +235,9 @@ class _Layout:
             da_rows=self.rows.take(wide),
             n_wide=wide,
             params=self._offset(i),
-            input_gradient=int(below),
+            input_gradient=self.width - self.unasked if below else 0,
         )
-        self.width = n_out
+        self.width, self.unasked = n_out, 0
 
     def _activation(self, i: int, activation: ActivationFunction) -> None:
         if activation.name != "identity":
@@ -268,8 +269,9 @@ class _Layout:
             dx=max(dx, 0),
             params=self._offset(i),
             option=layer.epsilon,
-            input_gradient=int(below),
+            input_gradient=self.width if below else 0,  # of each, as the means are over all of them
         )
+        self.unasked = 0
 
     def _columns(self, i: int, layer: Columns) -> None:
         n_out, place = layer.width(self.width), place_in_inputs(layer, self.width)
@@ -285,7 +287,7 @@ class _Layout:
         for kind, fields in operations_of_columns(layer, self.inputs, levels, output, gradient, params):
             passes = ("forward", "gradient") if kind == "embedding" else ("forward",)
             self._operation(i, kind, "", passes, **fields)
-        self.value, self.width = output, n_out
+        self.value, self.width, self.unasked = output, n_out, plain_in_front(layer)
 
     def _gradient_rows(self, n: int) -> int:
         """Rows for a gradient; in a plan of predictions there are none, and nothing asks where they are."""

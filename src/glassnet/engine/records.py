@@ -138,7 +138,7 @@ OPERATION = np.dtype(
         ("n_wide", WHOLE),  # columns of da_rows; 0: it is not needed
         ("x_step", WHOLE),  # from one chunk's input to the next, where they all lie in the arena
         ("params", WHOLE),  # offset of its parameters in the flat vector
-        ("input_gradient", WHOLE),  # whether dx is asked for
+        ("input_gradient", WHOLE),  # for how many inputs, the last ones, dx is asked for
         ("layer", WHOLE),
         ("option", REAL),
         ("options", WHOLE),  # address of float64 options of units
