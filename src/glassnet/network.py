@@ -156,6 +156,15 @@ class Network:
         """The biases b (q,) of the dense layers, first to last, as views."""
         return [self._views[i]["b"] for i, layer in enumerate(self.layers) if isinstance(layer, Dense)]
 
+    def names_below(self, inputs: Sequence[str]) -> list[str]:
+        """Names of what comes to the first dense layer, the rows of `coefs[0]`, from the names of the columns of X."""
+        names = list(inputs)
+        for layer in self.layers:
+            if isinstance(layer, Dense):
+                break
+            names = layer.names(names)
+        return names
+
     # --- forward ---
 
     @property

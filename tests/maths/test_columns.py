@@ -302,6 +302,14 @@ def test_a_network_says_its_branches_in_one_line():
     assert expected in text
 
 
+def test_outputs_have_names_for_pictures():
+    network = Network([mixed(), Dropout(0.5), Dense(1)], "squared_error", 3, random_state=0)
+    names = network.names_below(["age", "town", "income"])
+    assert names == ["age", "income", "town 1", "town 2", "deep 1", "deep 2", "deep 3", "deep 4"]
+    assert len(names) == len(network.coefs[0])
+    assert Network([LayerNorm(), Dense(2)], "squared_error", 3).names_below(["a", "b", "c"]) == ["a", "b", "c"]
+
+
 def test_layers_inside_can_be_found():
     own = custom_activation(lambda Z: Z * Z, lambda Z, A: 2 * Z)
     layer = Columns({"a": ([0], [Dense(2), Activation(own)]), "b": ([0], [])})

@@ -134,6 +134,15 @@ class Columns(Layer):
                 dX[..., branch.selection] += d
         return dX, dP
 
+    def names(self, inputs: Sequence[str]) -> list[str]:
+        """Columns as they are keep their names; other outputs are numbered, from 1, behind the column's or branch's."""
+        found: list[str] = []
+        for name, branch in self.branches.items():
+            own = [inputs[column] for column in branch.columns]
+            stem = own[0] if len(own) == 1 else name
+            found += [f"{stem} {unit + 1}" for unit in range(branch.width)] if branch.layers else own
+        return found
+
     def describe(self) -> dict[str, Any]:
         """Kind and branches: of each its columns, and its layers with their sizes."""
         return {

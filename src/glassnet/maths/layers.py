@@ -141,6 +141,10 @@ class Layer:
         """Return dX (None unless asked for) and the gradients of the parameters."""
         raise NotImplementedError
 
+    def names(self, inputs: Sequence[str]) -> list[str]:
+        """Names of the outputs, from those of the inputs, where each output is still somebody's."""
+        return list(inputs)
+
     def describe(self) -> dict[str, Any]:
         """The layer as plain data."""
         raise NotImplementedError
