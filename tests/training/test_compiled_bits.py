@@ -114,6 +114,20 @@ def test_training_has_the_same_bits_for_any_number_of_threads(options, layers, d
     assert trained(backend_of(layers, dtype, n_jobs=None, **options), n_epochs=1) == alone
 
 
+def test_a_large_table_is_worth_a_second_thread_and_its_bits_do_not_depend_on_it(monkeypatch):
+    monkeypatch.setattr(threads, "available", lambda: 2)
+    X, T = np.random.default_rng(0).integers(0, 30_000, size=(64, 1)), np.ones((64, 1))
+    states = {}
+    for n_levels, n_jobs, choices in ((30_000, 2, [2]), (30_000, 1, [1]), (300, 2, [1])):
+        layers = [Columns({"city": ([0], [Embedding(n_levels, 8)])}), Dense(1)]
+        network = Network(layers, "squared_error", 1, random_state=0)
+        backend = EngineBackend(network, optimiser_named("adam"), Rows(X, T), batch_size=16, n_jobs=n_jobs)
+        assert backend._crew.choices == choices
+        states[n_levels, n_jobs] = backend.start()
+        backend.run(states[n_levels, n_jobs], np.arange(64), np.tile([1e-2, 0.0, 1.0, 1.0], (4, 1)))
+    assert digest(states[30_000, 1]) == digest(states[30_000, 2])
+
+
 def test_more_threads_than_units_or_columns_change_nothing(seven_processors):
     for n, batch_size in ((40, 8), (3, 1), (33, 33)):
         alone = trained(backend_of(NARROW, n=n, batch_size=batch_size))
