@@ -35,7 +35,7 @@ def straight_gradient(dtype: Any) -> Any:
         shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
         n, width, stride = local.n_columns, operation.n_out, shared.stride
         dE = reals(local.gradient + size * operation.params, (operation.n_in + 1) * width)
-        if local.number == 0:
+        if local.adding == 0:
             for k in range((operation.n_in + 1) * width):
                 dE[k] = 0
         C = reals(shared.arena + size * (operation.x + local.from_column), n)
@@ -87,7 +87,7 @@ def kernels() -> None:
         program = trained._program
         local, shared = program._locals[0], program.shared.ctypes.data
         fields = {"end": BATCH, "n": BATCH, "n_columns": BATCH, "n_parts": 1, "gradient": trained._gradient.ctypes.data}
-        for name in ("begin", "number", "from_column", "part"):
+        for name in ("begin", "adding", "from_column", "part"):
             local.record[name] = 0
         for name, value in fields.items():
             local.record[name] = value

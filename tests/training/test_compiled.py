@@ -373,6 +373,59 @@ def test_a_batch_whose_weights_are_all_zero_moves_nothing_but_the_moments():
     assert np.array_equal(state["params"], before)
 
 
+# --- narrow networks, a kernel each ---------------------------------------------------------------------------------
+
+
+def narrow_kernel(problem):
+    """The name of the kernel that takes the whole network at once, None where there is none."""
+    return problem.backend(EngineBackend)._program.plan.kernels.get("narrow")
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_narrow_network_in_one_kernel_trains_as_on_the_reference(activation):
+    problem = Problem([dense(3, activation), dense(2, activation), dense(2)], n_features=2, n=37, batch_size=37)
+    assert activation in narrow_kernel(problem)
+    assert_same_training(problem)
+    assert_same_training(replace(problem, weights="some", reduction="sum"))
+
+
+@pytest.mark.parametrize(("loss", "n_outputs"), [case for case in LOSS_OPTIONS if case[1] <= 5], ids=str)
+def test_each_loss_at_the_end_of_a_narrow_network_trains_as_on_the_reference(loss, n_outputs):
+    problem = Problem([dense(2, "sigmoid"), dense(n_outputs)], loss, n_features=2, n=50, batch_size=50, weights="zeros")
+    assert (narrow_kernel(problem) is None) == (loss["name"] in ("huber", "quantile"))  # which take a number each unit
+    assert_same_training(problem)
+
+
+def test_chunks_penalties_and_another_order_do_not_keep_a_narrow_network_from_its_kernel(monkeypatch):
+    monkeypatch.setattr(plan, "ARENA_BYTES", 1)
+    layers, penalties = [dense(4, "tanh"), dense(1)], {"l1": 0.01, "l2": 0.1, "clip_norm": 0.5}
+    problem = Problem(layers, n=700, batch_size=700, penalties=penalties, weight_decay=0.1, steps=5)
+    assert problem.backend(EngineBackend)._program.plan.chunk < 700
+    assert narrow_kernel(problem) is not None
+    assert_same_training(problem)
+
+    shuffled = np.random.default_rng(0).permutation(700)
+    states = []
+    for kind in (ReferenceBackend, EngineBackend):
+        backend = problem.backend(kind)
+        states.append(backend.start())
+        backend.run(states[-1], shuffled, problem.rates()[:1])
+    assert_close(states[1]["params"], states[0]["params"], 1e-10, "params")
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        Problem([dense(4, "tanh"), dense(1)], n=40, batch_size=20),  # mini-batches
+        Problem([dense(20, "tanh"), dense(1)], n=40, batch_size=40),  # too many parameters
+        Problem([dense(4, "tanh"), dropout(0.5), dense(1)], n=40, batch_size=40),
+    ],
+    ids=["mini-batches", "wide", "dropout"],
+)
+def test_other_networks_run_layer_by_layer(problem):
+    assert narrow_kernel(problem) is None
+
+
 # --- all parts together ---------------------------------------------------------------------------------------------
 
 

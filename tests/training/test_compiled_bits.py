@@ -98,6 +98,7 @@ OPTIONS = [
     {"optimiser": "nesterov", "clip_norm": 0.1, "l2": 0.1},
     {"optimiser": "gradient_descent", "l1": 0.01, "weighted": False, "batch_size": 2000},
     {"optimiser": "rmsprop", "clip_norm": 1.0, "batch_size": 64},
+    {"optimiser": "momentum", "batch_size": 256},  # one chunk of several slices
 ]
 
 

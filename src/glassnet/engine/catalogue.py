@@ -16,7 +16,7 @@ from glassnet.maths.activations import ACTIVATIONS, identity, sigmoid
 from glassnet.maths.elementary import exp
 from glassnet.maths.optimisers import OPTIMISERS
 
-__all__ = ["ELEMENTWISE", "OUTPUTS", "SHARED_KERNELS", "factory", "kernel_name", "names"]
+__all__ = ["ELEMENTWISE", "OUTPUTS", "SHARED_KERNELS", "factory", "kernel_name", "names", "narrow_spelling"]
 
 # Entry-by-entry losses: value, slope, and whether they take a number for each output.
 ELEMENTWISE: dict[str, tuple[Callable[..., Any], Callable[..., Any], bool]] = {
@@ -51,8 +51,14 @@ def kernel_name(kind: str, dtype: Any, formula: str = "") -> str:
     return "__".join(part for part in (kind, formula, np.dtype(dtype).name) if part)
 
 
+def narrow_spelling(widths: list[int], activations: list[str], loss: str) -> str:
+    """A narrow network as the formula of its kernel's name: "p2_u5_sigmoid_u3_identity_loss_cross_entropy"."""
+    layers = "".join(f"_u{units}_{activation}" for units, activation in zip(widths[1:], activations, strict=True))
+    return f"p{widths[0]}{layers}_loss_{loss}"
+
+
 def names(dtype: Any) -> list[str]:
-    """The names of all kernels of a float type."""
+    """The names of all kernels of a float type, but for those made for one narrow network each."""
     formulas = {
         "activation_forward": [name for name in ACTIVATIONS if name != "identity"],
         "activation_backward": [name for name in ACTIVATIONS if name != "identity"],
@@ -76,7 +82,7 @@ def _parts(name: str) -> tuple[str, str, str]:
 
 
 def _make(kind: str, formula: str, dtype: str) -> Callable[..., None]:
-    from glassnet.engine import categories, driver, microkernel, operations, rows, updates
+    from glassnet.engine import categories, driver, microkernel, narrow, operations, rows, updates
     from glassnet.engine import losses as loss_kernels
 
     if kind == "loss" and formula in ELEMENTWISE:
@@ -85,5 +91,6 @@ def _make(kind: str, formula: str, dtype: str) -> Callable[..., None]:
         return loss_kernels.elementwise_output(dtype, OUTPUTS[formula])
     if kind in ("loss", "output"):
         return {"loss": loss_kernels.cross_entropy_loss, "output": loss_kernels.softmax_output}[kind](dtype)
-    room = next(room for room in (driver, microkernel, operations, categories, rows, updates) if kind in room.__all__)
+    rooms = (driver, microkernel, narrow, operations, categories, rows, updates)
+    room = next(room for room in rooms if kind in room.__all__)
     return getattr(room, kind)(dtype, formula) if formula else getattr(room, kind)(dtype)

@@ -89,7 +89,7 @@ def embedding_gradient(dtype: Any) -> Kernel:
         n, n_rows, width, stride = local.n_columns, operation.n_in + 1, operation.n_out, shared.stride
         first, last = n_rows * local.part // local.n_parts, n_rows * (local.part + 1) // local.n_parts
         table = local.gradient + size * operation.params
-        if local.number == 0:
+        if local.adding == 0:
             mine = reals(table + size * first * width, (last - first) * width)
             for k in range((last - first) * width):
                 mine[k] = real(0)

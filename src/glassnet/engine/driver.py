@@ -42,7 +42,7 @@ from glassnet.engine.memory import (
 )
 from glassnet.engine.operations import Kernel
 from glassnet.engine.records import ABORT, OPERATION_SIZE, SHARED
-from glassnet.engine.updates import own_ranges
+from glassnet.engine.updates import n_folded, own_ranges
 
 __all__ = ["predict", "train"]
 
@@ -168,8 +168,8 @@ def _sum_losses(dtype: Any) -> Any:
     return sum_losses
 
 
-def _chunk_of(dtype: Any) -> tuple[Any, Any]:
-    """Functions that take one chunk of a batch through the network, up to its gradients: in slices, and together.
+def _chunk_of(dtype: Any) -> tuple[Any, Any, Any]:
+    """Functions that take one chunk of a batch through the network, up to its gradients: in slices, narrow, together.
 
     They return false if the step is to be given up: nothing of it has reached the parameters.
     """
@@ -197,10 +197,22 @@ def _chunk_of(dtype: Any) -> tuple[Any, Any]:
             local.begin = min(most_blocks * s // n_slices, n_blocks) * block
             local.end = min(most_blocks * (s + 1) // n_slices, n_blocks) * block
             local.from_column, local.n_columns = local.begin, max(min(n, local.end) - local.begin, 0)
-            local.gradient = shared.gradient + size * s * shared.gradient_step
+            folded = s < n_folded(shared)
+            local.gradient = shared.gradient + (0 if folded else size * s * shared.gradient_step)
+            local.adding = 1 if local.number > 0 or (folded and s > 0) else 0
             there_and_back(shared, local, at_shared, at_local, at_loss)
             sum_losses(shared, local.begin, local.end, local.number * n_slices + s)
             gradients(shared, at_shared, at_local)
+        local.number += 1
+        return True
+
+    @jit
+    def take_narrow(shared, local, at_shared, at_local, at_loss, n):
+        if fetch_now(shared.stop):
+            return False
+        take_columns(local, n, n, 1)
+        call(shared.gather, (at_shared, at_local, 0))
+        call(shared.narrow, (at_shared, at_local, at_loss))
         local.number += 1
         return True
 
@@ -217,17 +229,18 @@ def _chunk_of(dtype: Any) -> tuple[Any, Any]:
         if local.thread == 0:
             sum_losses(shared, 0, (n + block - 1) // block * block, local.number)
         local.gradient, local.from_column, local.n_columns = shared.gradient, 0, n
+        local.adding = 1 if local.number > 0 else 0
         local.part, local.n_parts = local.thread, shared.n_threads
         gradients(shared, at_shared, at_local)
         local.number += 1
         return True
 
-    return take_slices, take_together
+    return take_slices, take_narrow, take_together
 
 
 def train(dtype: Any) -> Kernel:
     """One thread's part of a run of training steps; the third address is that of the loss's operation."""
-    take_slices, take_together = _chunk_of(dtype)
+    take_slices, take_narrow, take_together = _chunk_of(dtype)
     (begin_step, end_step), on_own_ranges = _accounts(dtype), own_ranges()
 
     @jit
@@ -239,6 +252,8 @@ def train(dtype: Any) -> Kernel:
             local.first, local.offset, n = start + done, done, min(shared.chunk, n_batch - done)
             if sliced:
                 going = take_slices(shared, local, at_shared, at_local, at_loss, n, most)
+            elif shared.narrow:
+                going = take_narrow(shared, local, at_shared, at_local, at_loss, n)
             else:
                 going = take_together(shared, local, at_shared, at_local, at_loss, n)
             done += shared.chunk
@@ -246,7 +261,8 @@ def train(dtype: Any) -> Kernel:
             return going
         if not barrier(at_shared, shared.n_threads, shared.stop) or shared.stopping:
             return False
-        on_own_ranges(shared.add_slices, shared, local, at_shared, at_local)
+        if n_folded(shared) < shared.n_slices:
+            on_own_ranges(shared.add_slices, shared, local, at_shared, at_local)
         return True
 
     @jit

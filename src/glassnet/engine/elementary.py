@@ -40,145 +40,12 @@ from numba.core import cgutils
 from numba.extending import intrinsic, lower_builtin, type_callable
 
 from glassnet.engine import machine
+from glassnet.engine.number import Number, bits_of, fused, polynomial, select
 from glassnet.maths import elementary
 
-__all__ = ["compiled", "fma"]
-
-BIT = ir.IntType(1)
-
-
-# --- numbers of the code that is being written ----------------------------------------------------------------------
-
-
-class Number:
-    """A number of a kernel, float or whole, known when the kernel runs; arithmetic on it writes an instruction.
-
-    Numbers that meet have one type; Python's numbers take it. Comparisons are false where a side is NaN, but for `!=`,
-    which is true there. Whole numbers wrap around.
-    """
-
-    __hash__ = None  # type: ignore[assignment]  # `==` writes an instruction
-
-    def __init__(self, builder: Any, value: Any) -> None:
-        self.builder = builder
-        self.value = value
-
-    def new(self, value: Any) -> Number:
-        """Another number of the same kernel."""
-        return Number(self.builder, value)
-
-    def like(self, other: Any) -> Number:
-        """`other`, if it is one of Python's numbers, as a constant of this number's type."""
-        return other if isinstance(other, Number) else self.new(ir.Constant(self.value.type, other))
-
-    def _write(self, instruction: str, *others: Any) -> Number:
-        write = getattr(self.builder, instruction)
-        return self.new(write(self.value, *(self.like(other).value for other in others)))
-
-    @property
-    def whole(self) -> bool:
-        """Whether this is a whole number."""
-        return isinstance(self.value.type, ir.IntType)
-
-    def __add__(self, other: Any) -> Number:
-        return self._write("add" if self.whole else "fadd", other)
-
-    def __radd__(self, other: Any) -> Number:
-        return self.like(other) + self
-
-    def __sub__(self, other: Any) -> Number:
-        return self._write("sub" if self.whole else "fsub", other)
-
-    def __rsub__(self, other: Any) -> Number:
-        return self.like(other) - self
-
-    def __mul__(self, other: Any) -> Number:
-        return self._write("mul" if self.whole else "fmul", other)
-
-    def __rmul__(self, other: Any) -> Number:
-        return self.like(other) * self
-
-    def __truediv__(self, other: Any) -> Number:
-        return self._write("fdiv", other)
-
-    def __rtruediv__(self, other: Any) -> Number:
-        return self.like(other) / self
-
-    def __neg__(self) -> Number:
-        return self._write("fneg")
-
-    def __lshift__(self, places: int) -> Number:
-        return self._write("shl", places)
-
-    def __rshift__(self, places: int) -> Number:
-        """Halved so many times, rounded down."""
-        return self._write("ashr", places)
-
-    def _compare(self, sign: str, other: Any) -> Number:
-        write = self.builder.fcmp_unordered if sign == "!=" else self.builder.fcmp_ordered
-        return self.new(write(sign, self.value, self.like(other).value))
-
-    def __lt__(self, other: Any) -> Number:
-        return self._compare("<", other)
-
-    def __gt__(self, other: Any) -> Number:
-        return self._compare(">", other)
-
-    def __eq__(self, other: Any) -> Number:  # type: ignore[override]
-        return self._compare("==", other)
-
-    def __ne__(self, other: Any) -> Number:  # type: ignore[override]
-        return self._compare("!=", other)
-
-    def bits(self) -> Number:
-        """The bits of a float, as a whole number."""
-        return self.new(self.builder.bitcast(self.value, ir.IntType(form(self).size)))
-
-    def as_float(self) -> Number:
-        """The float that has these bits."""
-        return self.new(self.builder.bitcast(self.value, FLOATS[self.value.type.width]))
-
-    def call(self, name: str, *others: Any) -> Number:
-        """One of LLVM's own functions, such as sqrt, which become vector instructions."""
-        operands = [self.value, *(self.like(other).value for other in others)]
-        kind = ir.FunctionType(self.value.type, [self.value.type] * len(operands))
-        name = f"llvm.{name}.f{form(self).size}"
-        return self.new(self.builder.call(cgutils.get_or_insert_function(self.builder.module, kind, name), operands))
-
-    def __abs__(self) -> Number:
-        return self.call("fabs")
-
-    def scaled(self, k: Number) -> Number:
-        """x 2^k by LLVM's ldexp; k a whole number of at most 32 bits' worth."""
-        small, kind = ir.IntType(32), self.value.type
-        exponent = self.builder.trunc(k.value, small) if k.value.type.width > small.width else k.value
-        name = f"llvm.ldexp.f{form(self).size}.i32"
-        ldexp = cgutils.get_or_insert_function(self.builder.module, ir.FunctionType(kind, [kind, small]), name)
-        return self.new(self.builder.call(ldexp, [self.value, exponent]))
-
-
-def select(condition: Number, a: Any, b: Any) -> Number:
-    """a where the condition holds, else b; no branch. At least one of a and b is a Number."""
-    one = a if isinstance(a, Number) else b
-    return one.new(one.builder.select(condition.value, one.like(a).value, one.like(b).value))
-
-
-def fused(a: Number, b: Any, c: Any) -> Number:
-    """a · b + c, rounded once; on a processor that cannot, a call of the C library, slow but with the same bits."""
-    return a.call("fma", b, c)
-
-
-def polynomial(x: Number, coefficients: tuple[float, ...]) -> Number:
-    """Σ_k c_k x^k, by Horner's rule."""
-    total = x.like(coefficients[-1])
-    for coefficient in coefficients[-2::-1]:
-        total = fused(total, x, coefficient)
-    return total
-
+__all__ = ["WRITTEN", "compiled", "fma"]
 
 # --- the two types --------------------------------------------------------------------------------------------------
-
-FLOATS = {32: ir.FloatType(), 64: ir.DoubleType()}
 
 # log 2 in two parts. The first is a multiple of 2^-15 or 2^-40, so that its product with the exponent of any number is
 # exact; the second is the rest.
@@ -358,7 +225,7 @@ FLOAT64 = Form(
 
 def form(x: Number) -> Form:
     """The form of a float's type."""
-    return FLOAT32 if x.value.type == FLOATS[32] else FLOAT64
+    return FLOAT32 if bits_of(x.value.type) == 32 else FLOAT64
 
 
 # --- the functions --------------------------------------------------------------------------------------------------
@@ -528,13 +395,21 @@ def sign(x: Number) -> Number:
     return select(x > 0.0, 1.0, select(x < 0.0, -1.0, select(x == 0.0, 0.0, x)))
 
 
-def maximum(a: Number, b: Number) -> Number:
-    """b where it is larger or NaN."""
+def numbers(a: Any, b: Any) -> tuple[Number, Number]:
+    """Both as Numbers of one type; at least one of them is a Number."""
+    one = a if isinstance(a, Number) else b
+    return one.like(a), one.like(b)
+
+
+def maximum(a: Any, b: Any) -> Number:
+    """b where it is larger or NaN; one of the two may be one of Python's numbers."""
+    a, b = numbers(a, b)
     return select(b != b, b, select(b > a, b, a))
 
 
-def minimum(a: Number, b: Number) -> Number:
-    """b where it is smaller or NaN."""
+def minimum(a: Any, b: Any) -> Number:
+    """b where it is smaller or NaN; one of the two may be one of Python's numbers."""
+    a, b = numbers(a, b)
     return select(b != b, b, select(b < a, b, a))
 
 
@@ -566,8 +441,16 @@ def _two_arguments(a: Any, b: Any) -> Any:
     return a if a in KINDS and a == b else None
 
 
-for _written in (exp, expm1, log, log1p, sqrt, tanh, cos, erf, sign, maximum, minimum):
-    _register(getattr(elementary, _written.__name__), _written)
+# What each function of `maths.elementary` is on Numbers.
+WRITTEN: dict[Callable[..., Any], Callable[..., Number]] = {
+    getattr(elementary, written.__name__): written
+    for written in (exp, expm1, log, log1p, sqrt, tanh, cos, erf, sign, maximum, minimum)
+}
+
+for _function, _written in WRITTEN.items():
+    _register(_function, _written)
+
+WRITTEN[elementary.where] = select
 
 
 @type_callable(elementary.where)

@@ -8,17 +8,18 @@ are treated alike, and those of `maths.elementary` have their compiled twins in 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from types import FunctionType
 from typing import Any
 
 import numpy as np
 
-import glassnet.engine.elementary  # noqa: F401  (registers what exp, where, ... mean when compiled)
+from glassnet.engine.elementary import WRITTEN  # to import it registers what exp, where, ... mean when compiled
 from glassnet.engine.memory import jit
 from glassnet.maths import elementary
 
-__all__ = ["compiled_formula"]
+__all__ = ["compiled_formula", "on_numbers"]
 
 _COMPILED: dict[tuple[Any, np.dtype], Any] = {}
 
@@ -49,3 +50,17 @@ def _made_ready(value: Any, dtype: np.dtype) -> Any:
 
 def _number(value: Any, dtype: np.dtype) -> Any:
     return dtype.type(value) if type(value) is float else value
+
+
+def on_numbers(formula: Callable[..., Any]) -> Callable[..., Any]:
+    """The formula as a function of `number.Number`s, which writes its instructions where it is called."""
+    return _written(formula) if isinstance(formula, FunctionType) else formula
+
+
+@functools.cache
+def _written(formula: FunctionType) -> Callable[..., Any]:
+    if formula in WRITTEN:
+        return WRITTEN[formula]
+    named = {name: formula.__globals__[name] for name in formula.__code__.co_names if name in formula.__globals__}
+    scope = {name: on_numbers(value) for name, value in named.items()}
+    return FunctionType(formula.__code__, scope, formula.__name__)

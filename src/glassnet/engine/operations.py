@@ -105,7 +105,7 @@ def dense_gradient(dtype: Any) -> Kernel:
         n_rows = (n_in + 1) * (local.part + 1) // local.n_parts - first
         if n_rows == 0:
             return
-        column, n, add = local.from_column, local.n_columns, 1 if local.number > 0 else 0
+        column, n, add = local.from_column, local.n_columns, local.adding
         X = shared.arena + size * (operation.x + local.number * operation.x_step + first * stride + column)
         G = local.gradient + size * (operation.params + first * n_out)
         if wide == 0:
@@ -325,7 +325,7 @@ def layer_norm_gradient(dtype: Any) -> Kernel:
         shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
         p, stride, column = operation.n_out, shared.stride, local.from_column
         kept, G = shared.arena + size * (operation.kept + column), local.gradient + size * operation.params
-        n, add = (local.n_columns + block - 1) // block * block, 1 if local.number > 0 else 0
+        n, add = (local.n_columns + block - 1) // block * block, local.adding
         ones = kept + size * (p + 3) * stride
         for u in range(p * local.part // local.n_parts, p * (local.part + 1) // local.n_parts):
             dA = shared.arena + size * (operation.da + u * stride + column)

@@ -70,6 +70,7 @@ class Program:
             "arena": self.arena.ctypes.data,
             "stride": plan.stride,
             "chunk": plan.chunk,
+            "n_embeddings": sum(operation.fields.get("is_embedding", 0) for operation in plan.operations),
             "n_slices": plan.n_slices,
             "n_features": plan.widths[0],
             "n_outputs": plan.widths[-1],
@@ -80,7 +81,7 @@ class Program:
             **{name: row * plan.stride for name, row in plan.places.items()},
             **{
                 name: self.addresses.get(name, 0)
-                for name in (*SHARED_KERNELS, "gather", "loss", "output", "add_slices", "clip", "update")
+                for name in (*SHARED_KERNELS, "gather", "loss", "narrow", "output", "add_slices", "clip", "update")
             },
         }
         for name, value in fixed.items():

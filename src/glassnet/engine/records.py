@@ -23,6 +23,7 @@ SHARED = np.dtype(
         ("arena", WHOLE),  # address of the buffers
         ("stride", WHOLE),  # columns of a buffer, padding included
         ("chunk", WHOLE),  # samples that the arena holds at a time
+        ("n_embeddings", WHOLE),  # operations that add samples to rows of a table
         ("n_slices", WHOLE),  # parts of a chunk that threads share out, each with a gradient of its own; or 1
         ("n_features", WHOLE),
         ("n_outputs", WHOLE),
@@ -41,6 +42,7 @@ SHARED = np.dtype(
         ("transpose", WHOLE),
         ("gather", WHOLE),
         ("loss", WHOLE),
+        ("narrow", WHOLE),  # all of a chunk but the gathering, for a narrow network; 0: operation by operation
         ("output", WHOLE),
         ("add_slices", WHOLE),
         ("clip", WHOLE),
@@ -96,6 +98,7 @@ LOCAL = np.dtype(
         ("gradient", WHOLE),  # address of the gradient to be summed,
         ("from_column", WHOLE),  # over these samples of the chunk,
         ("n_columns", WHOLE),
+        ("adding", WHOLE),  # whether to add to what is there
         ("part", WHOLE),  # for this part of the parameters
         ("n_parts", WHOLE),
         ("first", WHOLE),  # position of the chunk's first sample in `rows`

@@ -13,7 +13,7 @@ from glassnet.engine.records import N_FACTORS, OPERATION_SIZE
 from glassnet.maths.optimisers import OPTIMISERS
 from glassnet.maths.penalties import decay, penalty_backward
 
-__all__ = ["add_slices", "clip", "own_ranges", "update"]
+__all__ = ["add_slices", "clip", "n_folded", "own_ranges", "update"]
 
 
 def _uniform(formula: Any, n_moments: int, n_factors: int) -> Any:
@@ -92,15 +92,29 @@ def update(dtype: Any, name: str) -> Kernel:
     return kernel
 
 
+@jit
+def n_folded(shared):
+    """Slices that the first thread adds up as it goes, its own, which come first: the same sums in the same order.
+
+    Not where a batch has several chunks: each slice's gradient is summed over the chunks first. Nor where there are
+    embeddings: a table's gradient adds one sample at a time to what is there, so a slice's own sum would never be made.
+    """
+    one_sum = shared.batch <= shared.chunk and shared.n_embeddings == 0
+    return shared.n_slices // shared.n_threads if one_sum else 0
+
+
 def add_slices(dtype: Any) -> Kernel:
-    """G ← G_1 + G_2 + …, the gradients of the slices in their order, from local.from_param to local.to_param."""
+    """G ← G_1 + G_2 + …, the gradients of the slices in their order, from local.from_param to local.to_param.
+
+    What the first thread has added up already, all of it where there is no other, lies in the first one's place.
+    """
     reals, size = reals_of(dtype), np.dtype(dtype).itemsize
 
     def kernel(at_shared, at_local, at_operation):
         shared, local = shared_at(at_shared), local_at(at_local)
         first, n = local.from_param, local.to_param - local.from_param
         G = reals(shared.gradient + size * first, n)
-        for s in range(1, shared.n_slices):
+        for s in range(max(n_folded(shared), 1), shared.n_slices):
             more = reals(shared.gradient + size * (s * shared.gradient_step + first), n)
             for i in range(n):
                 G[i] += more[i]
