@@ -6,6 +6,8 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from glassnet.maths.activations import ACTIVATIONS
+from glassnet.maths.columns import Columns
+from glassnet.maths.embeddings import Embedding
 from glassnet.maths.layers import Activation, Dense, Draws, Dropout, LayerNorm
 from glassnet.maths.losses import LOSSES, Quantile, custom_loss, loss_named
 from glassnet.maths.random import Purpose, Stream
@@ -67,6 +69,26 @@ def problems(draw):
     network = Network(layers, loss, n_features, reduction=draw(st.sampled_from(["mean", "sum"])), random_state=0)
     network.params = rng.normal(0.0, 0.7, network.params.size)
     return network, rng.normal(size=(n, n_features)), y, weights
+
+
+@st.composite
+def problems_with_categories(draw):
+    """A problem as above, whose first layer takes categories apart: few levels or many, some rows of unknown ones."""
+    network, X, y, weights = draw(problems())
+    n, p = X.shape
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    branches, codes = {}, []
+    for k in range(draw(st.integers(1, 3))):
+        levels, embedded = draw(st.integers(1, 4)), draw(st.integers(1, 3))
+        behind = draw(st.sampled_from([[], [], [Dense(2, "tanh")], [Dropout(0.5)]]))
+        branches[f"category {k}"] = ([p + k], [Embedding(levels, embedded), *behind])
+        codes.append(rng.integers(0, levels + 2, size=n))
+    if draw(st.booleans()):
+        branches["numbers"] = (rng.permutation(p), draw(st.sampled_from([[], [Dense(2, "silu")]])))
+    layers, loss, reduction = [Columns(branches), *network.layers], network.loss, network.reduction
+    network = Network(layers, loss, p + len(codes), reduction=reduction, random_state=0)
+    network.params = rng.normal(0.0, 0.7, network.params.size)
+    return network, np.column_stack([X, *codes]), y, weights
 
 
 def distance_from_kinks(network, X, T, draws):
@@ -131,6 +153,34 @@ def test_gradient_check_passes_any_network(problem):
     check = network.gradient_check(X, y, weights)
     assume(np.abs(network.loss_and_gradient(X, y, weights)[1]).max() > 1e-2)
     assert check.passed, check
+
+
+@settings(few, max_examples=200)
+@given(problems_with_categories(), st.booleans())
+def test_the_gradient_of_any_network_with_categories_is_its_numeric_slope(problem, with_dropout):
+    network, X, y, weights = problem
+    draws = DRAWS if with_dropout else None
+    T = network.loss.smoothed(network.loss.targets(y, network.n_outputs, np.float64))
+    assume(distance_from_kinks(network, X, T, draws) > CLEARANCE)
+    agreed, largest = agrees(network, X, T, weights, draws)
+    assume(largest > 1e-3 or largest == 0.0)
+    assert agreed
+
+
+def test_gradient_check_passes_embeddings_whose_levels_repeat_and_finds_a_wrong_one():
+    class CountsOnce(Embedding):
+        def backward(self, P, cache, dA, input_gradient=True):
+            dX, dP = super().backward(P, cache, dA, input_gradient)
+            dE = np.zeros_like(dP["E"])
+            dE[cache] = dA  # of samples of one level the last alone
+            return dX, {"E": dE}
+
+    rng = np.random.default_rng(0)
+    X, y = np.column_stack([rng.integers(0, 4, size=20), rng.normal(size=20)]), rng.normal(size=20)
+    for kind, right in ((Embedding, True), (CountsOnce, False)):
+        first = Columns({"city": ([0], [kind(3, 2)]), "numbers": ([1], [])})
+        network = Network([first, Dense(4, "tanh"), Dense(1)], "squared_error", 2, random_state=1)
+        assert network.gradient_check(X, y).passed is right
 
 
 def check_with(layers=None, loss="squared_error", sample_weight=None):

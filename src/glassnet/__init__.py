@@ -16,8 +16,10 @@ __version__ = "0.1.0"
 # Public name -> the module it lives in. A name is public when it stands here, and only then.
 _HOME = {
     "Activation": "glassnet.maths.layers",
+    "Columns": "glassnet.maths.columns",
     "Dense": "glassnet.maths.layers",
     "Dropout": "glassnet.maths.layers",
+    "Embedding": "glassnet.maths.embeddings",
     "GlassNetClassifier": "glassnet.estimators",
     "GlassNetRegressor": "glassnet.estimators",
     "LayerNorm": "glassnet.maths.layers",
@@ -35,8 +37,10 @@ _HOME = {
 
 __all__ = [
     "Activation",
+    "Columns",
     "Dense",
     "Dropout",
+    "Embedding",
     "GlassNetClassifier",
     "GlassNetRegressor",
     "LayerNorm",
@@ -57,6 +61,8 @@ if TYPE_CHECKING:
     from glassnet import errors, views
     from glassnet.estimators import GlassNetClassifier, GlassNetRegressor, load
     from glassnet.maths.activations import custom_activation
+    from glassnet.maths.columns import Columns
+    from glassnet.maths.embeddings import Embedding
     from glassnet.maths.layers import Activation, Dense, Dropout, LayerNorm
     from glassnet.maths.losses import custom_loss, softmax
     from glassnet.maths.optimisers import gradient_descent

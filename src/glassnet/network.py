@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from glassnet.errors import DataError, OptionError, require_choice, require_number
-from glassnet.maths.layers import Activation, Dense, Draws, Layer, dense_one, layer_from
+from glassnet.maths.layers import Activation, Dense, Draws, Layer, dense_one, layer_from, sizes_of
 from glassnet.maths.losses import Loss, loss_named
 from glassnet.maths.random import Purpose, Stream, seed_of
 from glassnet.maths.slopes import numeric_gradient
@@ -138,7 +138,7 @@ class Network:
 
     @property
     def weights(self) -> list[np.ndarray]:
-        """Flat views of the blocks that penalties and decay act on: role "weight", never biases or scales."""
+        """Flat views of the blocks that penalties and decay act on: role "weight", no biases, scales or embeddings."""
         return [self._params[block.slice] for block in self.blocks if block.role == "weight"]
 
     @property
@@ -155,6 +155,15 @@ class Network:
     def intercepts(self) -> list[np.ndarray]:
         """The biases b (q,) of the dense layers, first to last, as views."""
         return [self._views[i]["b"] for i, layer in enumerate(self.layers) if isinstance(layer, Dense)]
+
+    def names_below(self, inputs: Sequence[str]) -> list[str]:
+        """Names of what comes to the first dense layer, the rows of `coefs[0]`, from the names of the columns of X."""
+        names = list(inputs)
+        for layer in self.layers:
+            if isinstance(layer, Dense):
+                break
+            names = layer.names(names)
+        return names
 
     # --- forward ---
 
@@ -340,6 +349,7 @@ class Network:
                 column=int(column),
                 value=X[row, column],
             )
+        self.layers[0].check(X, range(self.n_features))
         return X
 
     def checked(self, X: Any, y: Any, sample_weight: Any) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
@@ -375,17 +385,10 @@ class Network:
 
     def describe(self) -> dict[str, Any]:
         """The network as plain data without its weights; `network_from(description, params)` makes it again."""
-        layers = []
-        for i, layer in enumerate(self.layers):
-            sizes = {
-                "n_inputs": self.widths[i],
-                "n_outputs": self.widths[i + 1],
-                "n_parameters": sum(block.size for block in self.blocks if block.layer == i),
-            }
-            layers.append({**layer.describe(), **sizes})
+        pairs = zip(self.layers, self.widths[:-1], strict=True)
         return {
             "n_features": self.n_features,
-            "layers": layers,
+            "layers": [{**layer.describe(), **sizes_of(layer, p)} for layer, p in pairs],
             "loss": self.loss.describe(),
             "reduction": self.reduction,
             "dtype": self.dtype.name,
@@ -393,20 +396,14 @@ class Network:
 
     def __repr__(self) -> str:
         """Widths, layers and loss in one line."""
-        parts = [
-            " ".join(str(v) for k, v in layer.describe().items() if k not in ("initializer", "epsilon"))
-            for layer in self.layers
-        ]
-        chain = " -> ".join([f"{self.n_features} features", *parts])
+        chain = " -> ".join([f"{self.n_features} features", *(layer.brief() for layer in self.layers)])
         return f"Network({chain}, loss={self.loss.name}, {self._params.size} parameters)"
 
 
 def network_from(description: dict[str, Any], params: np.ndarray) -> Network:
     """Make a network again from what its `describe` returned and its flat vector of parameters."""
-    sizes = ("n_inputs", "n_outputs", "n_parameters")
-    layers = [layer_from({k: v for k, v in layer.items() if k not in sizes}) for layer in description["layers"]]
     network = Network(
-        layers,
+        [layer_from(layer) for layer in description["layers"]],
         loss_named(**description["loss"]),
         description["n_features"],
         description["dtype"],

@@ -5,6 +5,8 @@ import pytest
 
 from glassnet.engine.plan import plan_of, unsupported
 from glassnet.maths.activations import ACTIVATIONS, custom_activation
+from glassnet.maths.columns import Columns
+from glassnet.maths.embeddings import Embedding
 from glassnet.maths.layers import Activation, Dense, Dropout, LayerNorm
 from glassnet.maths.losses import LOSSES, custom_loss
 from glassnet.maths.optimisers import OPTIMISERS, Adam
@@ -23,6 +25,31 @@ def test_everything_of_glassnet_itself_is_taken():
             assert unsupported(network(Dense(2), loss=loss, dtype=dtype)) is None
     for optimiser in OPTIMISERS.values():
         assert unsupported(network(), optimiser()) is None
+
+
+def apart(*layers, columns=(2,)):
+    return Columns({"numbers": (range(2), []), "city": (columns, layers)})
+
+
+def test_columns_with_embeddings_are_taken_at_the_head():
+    assert unsupported(network(apart(Embedding(3, 2)), Dense(2))) is None
+    assert unsupported(network(apart(), LayerNorm(), Dense(2))) is None
+
+
+@pytest.mark.parametrize(
+    ("layers", "named"),
+    [
+        ([apart(Embedding(3, 2), Dropout(0.5)), Dense(2)], "the branch 'city' of Columns holds more than an Embedding"),
+        ([apart(Dense(2)), Dense(2)], "the branch 'city' of Columns holds more than an Embedding"),
+        ([Dense(3), apart(), Dense(2)], "Columns stands elsewhere than in the first place"),
+    ],
+)
+def test_columns_of_another_kind_are_left_to_the_reference(layers, named):
+    assert unsupported(network(*layers)).startswith(named)
+
+
+def test_an_embedding_without_columns_is_left_to_the_reference():
+    assert unsupported(network(Embedding(3, 2), Dense(2), p=1)).startswith("Embedding stands elsewhere")
 
 
 def own(Z):
@@ -93,3 +120,59 @@ def test_places_in_the_arena_do_not_overlap():
         n_chunks = -(-5000 // plan.chunk) if resident else 1
         inputs = np.arange(n_chunks) * (3 + 1) + plan.places["inputs"]
         assert all(first + 3 in plan.ones for first in inputs)
+
+
+def test_plain_columns_before_embeddings_are_read_where_the_inputs_stand():
+    for numbers, codes in ((range(1, 4), [0, 4]), (range(3), [3, 4]), (range(2, 5), [0, 1])):
+        first = Columns(
+            {"numbers": (numbers, []), "a": (codes[:1], [Embedding(5, 4)]), "b": (codes[1:], [Embedding(2, 3)])}
+        )
+        plan = plan_of(network(first, Dense(2), p=5), 100, Adam())
+        kinds = [op.kernels["forward"].partition("__")[0] for op in plan.operations]
+        assert kinds == ["codes_forward", "codes_forward", "embedding_forward", "embedding_forward", "dense_forward"]
+        dense = plan.operations[-1].fields
+        assert dense["x"] == plan.places["inputs"] + numbers[0]
+        assert dense["n_in"] == 3 + 4 + 3
+        assert dense["x"] + dense["n_in"] in plan.ones
+        assert dense["x"] + dense["n_in"] >= plan.places["inputs"] + 5  # or gathering would write on the ones
+        assert not plan.resident
+
+
+@pytest.mark.parametrize(
+    "branches",
+    [
+        {"city": ([0], [Embedding(5, 4)]), "numbers": (range(1, 5), [])},
+        {"numbers": ([1, 3], []), "city": ([0], [Embedding(5, 4)])},
+        {"numbers": ([1], []), "others": ([2, 3], []), "city": ([0], [Embedding(5, 4)])},
+        {"numbers": ([0], []), "city": ([1], [Embedding(5, 1)])},
+    ],
+)
+def test_other_columns_are_copied_to_rows_of_their_own(branches):
+    plan = plan_of(network(Columns(branches), Dense(2), p=5), 100, Adam())
+    dense, n_inputs = plan.operations[-1].fields, 5
+    outputs = range(dense["x"], dense["x"] + dense["n_in"])
+    assert plan.places["inputs"] + n_inputs <= outputs[0]
+    assert outputs[-1] + 1 in plan.ones
+    assert sum(op.fields["n_out"] for op in plan.operations if "copy" in op.kernels["forward"]) == sum(
+        len(columns) for columns, layers in branches.values() if not layers
+    )
+
+
+@pytest.mark.parametrize(
+    ("others", "asked"),
+    [([], 3), ([Dropout(0.5)], 3), ([Activation("tanh")], 3), ([LayerNorm()], 5), ([Dropout(0.5), LayerNorm()], 5)],
+)
+def test_nobody_asks_for_the_gradient_of_plain_columns_in_front(others, asked):
+    first = Columns({"numbers": (range(2), []), "city": ([2], [Embedding(5, 3)])})
+    operations = plan_of(network(first, *others, Dense(4), Dense(2)), 100, Adam()).operations
+    dense = [op.fields for op in operations if op.fields.get("is_dense")]
+    assert [fields["input_gradient"] for fields in dense] == [asked, 4]
+    plain = plan_of(network(Dense(4), Dense(2)), 100, Adam()).operations
+    assert [op.fields["input_gradient"] for op in plain] == [0, 4]
+
+
+def test_a_plan_of_predictions_has_no_gradients_of_embeddings():
+    net = network(apart(Embedding(3, 2)), Dense(2))
+    assert {name for op in plan_of(net, 10).operations for name in op.kernels} == {"forward"}
+    names = {kernel for op in plan_of(net, 10, Adam()).operations for kernel in op.kernels.values()}
+    assert "embedding_gradient__float64" in names

@@ -10,6 +10,7 @@ import pytest
 from glassnet.engine.compiler import CompilerUnavailable
 from glassnet.errors import OptionError, ReferenceEngineWarning
 from glassnet.maths.activations import custom_activation
+from glassnet.maths.columns import Columns
 from glassnet.maths.layers import Dense, LayerNorm
 from glassnet.maths.losses import custom_loss
 from glassnet.maths.optimisers import Adam
@@ -118,8 +119,9 @@ def test_a_small_fit_imports_neither_engine_nor_compiler():
         (network_of(loss=custom_loss(lambda Z, T: (Z - T) ** 2, lambda Z, T: 2 * (Z - T))), Adam(), "loss 'custom'"),
         (Network([Doubling(3)], "cross_entropy", 2), Adam(), "layer Doubling"),
         (network_of(), Halving(), "optimiser Halving"),
+        (Network([Columns({"a": ([0], [Dense(2)])})], "cross_entropy", 2), Adam(), "branch 'a' of Columns"),
     ],
-    ids=["activation", "loss", "layer", "optimiser"],
+    ids=["activation", "loss", "layer", "optimiser", "branch"],
 )
 def test_what_is_the_users_own_runs_on_the_reference_and_a_warning_says_so(network, optimiser, named):
     with pytest.warns(ReferenceEngineWarning, match=f"^training runs on NumPy, .*{named}"):

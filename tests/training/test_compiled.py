@@ -16,6 +16,8 @@ from hypothesis import strategies as st
 
 from glassnet.engine import plan
 from glassnet.maths.activations import ACTIVATIONS
+from glassnet.maths.columns import Columns
+from glassnet.maths.embeddings import Embedding, levels_of
 from glassnet.maths.layers import Activation, Dense, Draws, Dropout, LayerNorm, layer_from, layer_norm
 from glassnet.maths.losses import LOSSES, loss_named, softmax
 from glassnet.maths.optimisers import OPTIMISERS, optimiser_named
@@ -50,7 +52,10 @@ class Problem:
 
     @property
     def n_outputs(self):
-        return next((d["units"] for d in reversed(self.layers) if d["kind"] == "Dense"), self.n_features)
+        width = self.n_features
+        for layer in self.layers:
+            width = layer_from(layer).width(width)
+        return width
 
     def network(self):
         layers, loss = [layer_from(d) for d in self.layers], loss_named(**self.loss)
@@ -59,6 +64,8 @@ class Problem:
     def rows(self):
         rng = np.random.default_rng(self.seed)
         X, K, name = rng.normal(size=(self.n, self.n_features)), self.n_outputs, self.loss["name"]
+        for column, levels in coded(self.layers):  # with levels that are missing, and some that are unknown
+            X[:, column] = np.random.default_rng([self.seed, column]).integers(0, levels + 2, size=self.n)
         if name == "cross_entropy":  # half of the rows one-hot, the others any probabilities
             T = rng.dirichlet(np.ones(K), size=self.n)
             T[::2] = np.eye(K)[rng.integers(K, size=len(T[::2]))]
@@ -190,6 +197,22 @@ def dropout(rate):
     return {"kind": "Dropout", "rate": rate}
 
 
+def columns(**branches):
+    """Columns from {name: (columns, levels, width)} and {name: (columns,)}, the latter as they are."""
+
+    def branch(columns, *sizes):
+        layers = [dict(zip(("kind", "levels", "width"), ("Embedding", *sizes), strict=True))] if sizes else []
+        return {"columns": list(columns), "layers": layers}
+
+    return {"kind": "Columns", "branches": {name: branch(*what) for name, what in branches.items()}}
+
+
+def coded(layers):
+    """Columns of codes, and how many levels they have."""
+    branches = layers[0].get("branches", {}).values()
+    return [(b["columns"][0], b["layers"][0]["levels"]) for b in branches if b["layers"]]
+
+
 NORM = {"kind": "LayerNorm"}
 LOSS_OPTIONS = [
     ({"name": "cross_entropy"}, 3),
@@ -288,6 +311,44 @@ def test_layers_in_any_order_train_as_on_the_reference(layers):
     assert_same_training(Problem(layers, n_features=5, n=24, batch_size=24))
 
 
+@pytest.mark.parametrize(
+    "first",
+    [
+        columns(numbers=(range(3),), a=([3], 6, 8), b=([4], 2, 17)),  # read in place, codes above them
+        columns(numbers=(range(2, 5),), a=([0], 6, 2), b=([1], 1, 1)),  # or below them
+        columns(numbers=([2],), a=([1], 3, 4), b=([4], 5, 1)),  # or both, and columns that nobody takes
+        columns(numbers=([0],), a=([1], 3, 1)),  # so many that outputs end below them
+        columns(numbers=([4, 0, 1],), a=([3], 6, 8)),
+        columns(a=([3], 6, 8), numbers=(range(3),), b=([4], 2, 33)),
+        columns(a=([0], 40, 16)),
+        columns(a=([0], 4, 3), again=([0], 4, 3), number=([0],)),
+        columns(numbers=([2, 3],), others=([0, 1, 4],), a=([1], 3, 2)),
+        columns(numbers=(range(5),)),
+        columns(numbers=([4, 3, 1],)),
+    ],
+    ids=lambda first: str([(b["columns"], *(e["width"] for e in b["layers"])) for b in first["branches"].values()]),
+)
+@pytest.mark.parametrize(
+    "others",
+    [
+        [dense(9, "tanh"), dense(2)],
+        [dropout(0.3), NORM, dense(3, "silu")],
+        [NORM, dropout(0.5), dense(17)],
+        [activation_layer("tanh"), dense(2)],
+        [],
+    ],
+    ids=lambda layers: "-".join(layer["kind"] for layer in layers),
+)
+def test_columns_and_embeddings_train_as_on_the_reference(first, others):
+    layers = [first, *others]
+    if not others and not coded([first]):
+        return  # nothing to learn
+    penalties = {"l1": 0.02, "l2": 0.05, "clip_norm": 0.2}
+    adam = {"optimiser": {"name": "adam"}, "penalties": penalties, "weight_decay": 0.1, "weights": "zeros"}
+    assert_same_training(Problem(layers, n_features=5, **adam))
+    assert_same_training(Problem(layers, n_features=5, n=24, batch_size=24))
+
+
 @pytest.mark.parametrize("width", [1, 2, 3, 4, 7, 8, 9, 15, 16, 17, 31, 33, 64, 100])
 def test_widths_around_whole_vectors_train_as_on_the_reference(width):
     assert_same_training(Problem([dense(width, "tanh"), dense(width, "tanh"), dense(width)], n_features=width))
@@ -373,7 +434,7 @@ def has_step(layers, width):
     for layer in layers:
         if layer == NORM and width == 2:
             return True
-        width = layer.get("units", width)
+        width = layer_from(layer).width(width)
     return False
 
 
@@ -421,6 +482,27 @@ def problems(draw):
     )
 
 
+@st.composite
+def problems_with_categories(draw):
+    """A problem whose first layer takes columns apart, some of them categories."""
+    problem, n_codes, p = draw(problems()), draw(st.integers(1, 3)), draw(st.sampled_from([1, 3, 16]))
+    at = list(draw(st.permutations(range(p + n_codes))))
+    if draw(st.booleans()):
+        at.sort(reverse=draw(st.booleans()))  # codes behind the numbers, or before them
+    codes, numbers = at[p:], sorted(at[:p])
+    embedding = st.tuples(st.sampled_from([1, 2, 7, 50]), st.sampled_from([1, 2, 8, 16, 17]))
+    branches = {f"category {c}": ([c], *draw(embedding)) for c in codes}
+    if draw(st.booleans()):
+        branches = {"numbers": (numbers,), **branches}
+    elif draw(st.booleans()):
+        branches["numbers"] = (draw(st.permutations(numbers)),)
+    layers = [columns(**branches), *problem.layers]
+    assume(not has_step(layers, p + n_codes))
+    n_outputs = replace(problem, layers=layers, n_features=p + n_codes).n_outputs
+    assume(n_outputs == problem.n_outputs)  # which the loss was chosen for
+    return replace(problem, layers=layers, n_features=p + n_codes)
+
+
 NEEDED = ("Dense", "LayerNorm")  # a network of other layers has nothing to learn
 
 
@@ -432,31 +514,44 @@ def test_any_combination_trains_as_on_the_reference(problem):
     assert_same_training(clear)
 
 
+@settings(deadline=None, max_examples=100, derandomize=True)
+@given(problem=problems_with_categories())
+def test_any_combination_with_categories_trains_as_on_the_reference(problem):
+    clear = without_kinks(problem)
+    assume(clear is not None)
+    assert_same_training(clear)
+
+
 # --- batches of many chunks -----------------------------------------------------------------------------------------
 
 LARGE = Problem([dense(64, "silu"), NORM, dropout(0.3), dense(33, "tanh"), dense(3)], {"name": "cross_entropy"})
 
 
+MIXED = replace(LARGE, layers=[columns(n=(range(1, 3),), a=([0], 20, 8), b=([3], 3, 2)), *LARGE.layers], n_features=4)
+
+
+@pytest.mark.parametrize("problem", [LARGE, MIXED], ids=["numbers", "categories"])
 @pytest.mark.parametrize(
     ("n", "batch_size"),
     [(3000, 3000), (3000, 2100), (2049, 1 << 20)],
     ids=["whole", "shuffled", "larger than the data"],
 )
 @pytest.mark.parametrize("clip_norm", [None, 0.5])
-def test_batches_of_many_chunks_train_as_on_the_reference(n, batch_size, clip_norm):
+def test_batches_of_many_chunks_train_as_on_the_reference(n, batch_size, clip_norm, problem):
     penalties = {"clip_norm": clip_norm, "l2": 0.01}
-    problem = replace(LARGE, n=n, batch_size=batch_size, steps=4, weights="zeros", penalties=penalties)
+    problem = replace(problem, n=n, batch_size=batch_size, steps=4, weights="zeros", penalties=penalties)
     for optimiser in ("momentum", "adam"):
         assert_same_training(replace(problem, optimiser={"name": optimiser}))
 
 
+@pytest.mark.parametrize("problem", [LARGE, MIXED], ids=["numbers", "categories"])
 @pytest.mark.parametrize("most", [1, 3, 8])
 @pytest.mark.parametrize(("n", "batch_size"), [(3000, 3000), (700, 300), (130, 130)])
-def test_slices_train_as_on_the_reference(n, batch_size, most, monkeypatch):
+def test_slices_train_as_on_the_reference(n, batch_size, most, problem, monkeypatch):
     monkeypatch.setattr(plan, "WORTH_A_THREAD", 0)
     monkeypatch.setattr(plan, "MOST_SLICES", most)
     options = {"penalties": {"clip_norm": 0.1, "l2": 0.01}, "weights": "zeros", "optimiser": {"name": "adam"}}
-    problem = replace(LARGE, n=n, batch_size=batch_size, steps=4, **options)
+    problem = replace(problem, n=n, batch_size=batch_size, steps=4, **options)
     assert problem.backend(EngineBackend)._program.plan.n_slices == min(most, min(batch_size, 256) // 64)
     for n_jobs in (1, 2):
         assert_same_training(problem, n_jobs=n_jobs)
@@ -571,6 +666,15 @@ def test_gradients_in_float32_are_those_of_float64_for_each_activation(activatio
 @given(problem=problems())
 def test_gradients_in_float32_are_those_of_float64_in_any_combination(problem):
     # Of few rows, or with a full batch of weight 0, all weight would be gone.
+    weights = problem.weights if problem.n > 10 and problem.weights != "zero batch" else "none"
+    single = replace(problem, dtype="float32", steps=1, batch_size=problem.n, weights=weights)
+    assume(without_kinks(single, margin=1e-4) is not None)
+    assert_same_gradient_in_float32(single)
+
+
+@settings(deadline=None, max_examples=40, derandomize=True)
+@given(problem=problems_with_categories())
+def test_gradients_in_float32_are_those_of_float64_with_categories(problem):
     weights = problem.weights if problem.n > 10 and problem.weights != "zero batch" else "none"
     single = replace(problem, dtype="float32", steps=1, batch_size=problem.n, weights=weights)
     assume(without_kinks(single, margin=1e-4) is not None)
@@ -757,6 +861,22 @@ def test_dense_layers_are_exact_where_every_number_is_whole():
         rows = Rows(X.astype(np.float32), T.astype(np.float32))
         backend = EngineBackend(network, optimiser_named("adam"), rows, batch_size=n)
         assert np.array_equal(backend.predict(network.params, rows.X), X @ W + b)
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("levels", [1, 3, 2**24])
+def test_codes_that_name_no_level_are_0_as_in_maths(levels, dtype):
+    tiny = np.finfo(dtype).tiny
+    whole = [0, 1, 2, 3, 4, -1, levels, levels + 1, levels - 1, -0.0, 2**24, 2**31, 2**33, 1e30, -1e30]
+    others = [0.5, 2.5, 1 - 1e-7, 1 + 1e-6, levels - 0.5, levels + 0.5, tiny, -tiny, np.nan, np.inf, -np.inf]
+    with np.errstate(over="ignore"):
+        X = np.array([*whole, *others], dtype)[:, None]
+    first = Columns({"code": ([0], [Embedding(levels, 1, spread=0.0)])})
+    network = Network([first], "squared_error", 1, dtype, random_state=0)
+    network.params[:] = np.arange(levels + 1)
+    expected = levels_of(X, levels)
+    assert np.array_equal(engine_outputs(network, X), network.params[expected])
+    assert np.array_equal(engine_outputs(network, np.repeat(X, 40, axis=0)), np.repeat(network.params[expected], 40, 0))
 
 
 def test_layer_normalisation_is_the_formula_of_maths():

@@ -14,6 +14,8 @@ from hypothesis import strategies as st
 
 from glassnet.engine import plan, threads
 from glassnet.maths.activations import ACTIVATIONS
+from glassnet.maths.columns import Columns
+from glassnet.maths.embeddings import Embedding
 from glassnet.maths.layers import Activation, Dense, Dropout, LayerNorm
 from glassnet.maths.optimisers import optimiser_named
 from glassnet.network import Network
@@ -49,18 +51,33 @@ def digest(state, *others):
 
 
 WIDE = [Dense(100, "silu"), LayerNorm(), Dropout(0.3), Dense(33, "tanh"), Dense(3)]
+CITIES, LANDS = 40, 3
+APART = Columns(
+    {"numbers": (range(2, 20), []), "city": ([0], [Embedding(CITIES, 8)]), "land": ([1], [Embedding(LANDS, 2)])}
+)
+MIXED = [APART, *WIDE]
 NARROW = [LayerNorm(), Dense(5, "tanh"), Dropout(0.5), Dense(3)]
 
 
 def backend_of(layers, dtype="float64", n=2000, batch_size=900, n_jobs=1, optimiser="adam", weighted=True, **options):
     rng = np.random.default_rng(0)
     X, T = rng.normal(size=(n, 20)), np.eye(3)[rng.integers(3, size=n)]
+    if layers is MIXED:
+        X[:, :2] = with_codes(X)[:, :2]
     weights = rng.uniform(0, 2, size=n) if weighted else None
     rows = Rows(*(None if part is None else part.astype(dtype) for part in (X, T, weights)))
     network = Network(layers, "cross_entropy", 20, dtype, random_state=1)
     return EngineBackend(
         network, optimiser_named(optimiser), rows, batch_size=batch_size, seed=5, n_jobs=n_jobs, **options
     )
+
+
+def with_codes(X):
+    """X with codes of cities and lands for its first two columns, unknown ones included."""
+    rng = np.random.default_rng(7)
+    X = X.copy()
+    X[:, 0], X[:, 1] = rng.integers(CITIES + 3, size=len(X)), rng.integers(LANDS + 1, size=len(X))
+    return X
 
 
 def trained(backend, n_epochs=1, cut=10**9):
@@ -81,19 +98,35 @@ OPTIONS = [
     {"optimiser": "nesterov", "clip_norm": 0.1, "l2": 0.1},
     {"optimiser": "gradient_descent", "l1": 0.01, "weighted": False, "batch_size": 2000},
     {"optimiser": "rmsprop", "clip_norm": 1.0, "batch_size": 64},
+    {"optimiser": "momentum", "batch_size": 256},  # one chunk of several slices
 ]
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("layers", [WIDE, MIXED], ids=["numbers", "categories"])
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: options["optimiser"])
-def test_training_has_the_same_bits_for_any_number_of_threads(options, dtype, seven_processors, slices):
-    alone = trained(backend_of(WIDE, dtype, n_jobs=1, **options))
+def test_training_has_the_same_bits_for_any_number_of_threads(options, layers, dtype, seven_processors, slices):
+    alone = trained(backend_of(layers, dtype, n_jobs=1, **options))
     for n_jobs in (2, 3, 7):
-        backend = backend_of(WIDE, dtype, n_jobs=n_jobs, **options)
+        backend = backend_of(layers, dtype, n_jobs=n_jobs, **options)
         assert backend._program.plan.n_slices <= slices
         assert backend._crew.choices == [most_threads(backend, n_jobs)]
         assert trained(backend) == alone
-    assert trained(backend_of(WIDE, dtype, n_jobs=None, **options), n_epochs=1) == alone
+    assert trained(backend_of(layers, dtype, n_jobs=None, **options), n_epochs=1) == alone
+
+
+def test_a_large_table_is_worth_a_second_thread_and_its_bits_do_not_depend_on_it(monkeypatch):
+    monkeypatch.setattr(threads, "available", lambda: 2)
+    X, T = np.random.default_rng(0).integers(0, 30_000, size=(64, 1)), np.ones((64, 1))
+    states = {}
+    for n_levels, n_jobs, choices in ((30_000, 2, [2]), (30_000, 1, [1]), (300, 2, [1])):
+        layers = [Columns({"city": ([0], [Embedding(n_levels, 8)])}), Dense(1)]
+        network = Network(layers, "squared_error", 1, random_state=0)
+        backend = EngineBackend(network, optimiser_named("adam"), Rows(X, T), batch_size=16, n_jobs=n_jobs)
+        assert backend._crew.choices == choices
+        states[n_levels, n_jobs] = backend.start()
+        backend.run(states[n_levels, n_jobs], np.arange(64), np.tile([1e-2, 0.0, 1.0, 1.0], (4, 1)))
+    assert digest(states[30_000, 1]) == digest(states[30_000, 2])
 
 
 def test_more_threads_than_units_or_columns_change_nothing(seven_processors):
@@ -235,6 +268,20 @@ def test_a_prediction_does_not_depend_on_the_other_rows_for_any_activation(activ
         for i in (0, 415, N - 1):
             repeated = np.repeat(X[i : i + 1], 70, axis=0)
             assert engine_outputs(network, repeated).tobytes() == 70 * whole[i].tobytes()
+
+
+@settings(deadline=None, max_examples=60, derandomize=True)
+@given(
+    dtype=st.sampled_from(["float32", "float64"]),
+    seed=st.integers(0, 2**32),
+    size=st.one_of(st.integers(0, 70), st.just(N)),
+    n_jobs=st.sampled_from([None, 1, 2]),
+)
+def test_categories_in_any_order_of_rows_are_predicted_with_the_same_bits(dtype, seed, size, n_jobs):
+    network = Network(MIXED, "cross_entropy", 20, dtype, random_state=3)
+    X = with_codes(np.random.default_rng(2).normal(size=(N, 20))).astype(dtype)
+    chosen = np.random.default_rng(seed).permutation(N)[:size]
+    assert engine_outputs(network, X[chosen], n_jobs).tobytes() == engine_outputs(network, X)[chosen].tobytes()
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

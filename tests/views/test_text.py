@@ -1,6 +1,8 @@
 import pytest
 
 from glassnet.errors import DataError
+from glassnet.maths.columns import Columns
+from glassnet.maths.embeddings import Embedding
 from glassnet.maths.layers import Dense, Dropout
 from glassnet.network import Network
 from glassnet.views import describe_network
@@ -26,6 +28,25 @@ def test_what_is_special_about_a_layer_or_loss_stands_in_brackets():
     text = describe_network(network.describe())
     assert "Dropout (rate 0.25)      4                       0" in text
     assert "Loss: huber (delta 1.0)" in text
+
+
+def test_branches_stand_below_their_columns():
+    branches = {"numbers": (range(4), []), "city": ([4], [Embedding(300, 8), Dense(2, "tanh")])}
+    network = Network([Columns(branches), Dense(1)], "squared_error", 5, random_state=0)
+    assert describe_network(network.describe()) == "\n".join(
+        [
+            "layer                           nodes  activation  parameters",
+            "------------------------------  -----  ----------  ----------",
+            "Input                               5",
+            "Columns                             6                   2,426",  # 301 · 8 + 8 · 2 + 2
+            "  numbers: as they are              4",
+            "  city: Embedding (levels 300)      8                   2,408",
+            "  city: Dense                       2  tanh                18",
+            "Dense                               1  identity             7",
+            "Loss: squared_error",
+            "2,433 parameters",
+        ]
+    )
 
 
 def test_a_description_that_is_none_is_refused():

@@ -82,12 +82,13 @@ def _columns(columns: list[dict[str, Any]]) -> Any:
 
 
 def _layers(layers: list[dict[str, Any]]) -> Any:
-    from glassnet.cli.show import plain_table
+    from glassnet.cli.show import escape, plain_table
+    from glassnet.views.text import listed_layers
 
     table = plain_table("layer", "activation", "inputs", "outputs", "parameters", numeric=3)
-    for layer in layers:
-        sizes = [f"{layer[name]:,}" for name in ("n_inputs", "n_outputs", "n_parameters")]
-        table.add_row(layer["kind"], layer.get("activation", ""), *sizes)
+    for name, layer in listed_layers(layers):
+        sizes = [f"{layer[size]:,}" if size in layer else "" for size in ("n_inputs", "n_outputs", "n_parameters")]
+        table.add_row(escape(name), layer.get("activation", ""), *sizes)
     return table
 
 

@@ -70,7 +70,7 @@ def dense_forward(dtype: Any) -> Kernel:
 
 
 def dense_backward(dtype: Any) -> Kernel:
-    """dX = W dZ, where it is asked for, and dZ copied with a sample a row where the gradient wants it so."""
+    """dX = W dZ for the inputs that are asked for, the last ones, and dZ again with a sample a row for the gradient."""
     size = np.dtype(dtype).itemsize
 
     def kernel(at_shared, at_local, at_operation):
@@ -78,10 +78,11 @@ def dense_backward(dtype: Any) -> Kernel:
         n_in, n_out, stride, begin = operation.n_in, operation.n_out, shared.stride, local.begin
         n = local.end - begin
         dZ = shared.arena + size * (operation.da + begin)
-        if operation.input_gradient:
-            W = shared.params + size * operation.params
-            dX = shared.arena + size * (operation.dx + begin)
-            call_product(shared.product, (W, n_out, 1, dZ, stride, dX, stride, n_in, n, n_out, 0))
+        asked = operation.input_gradient
+        if asked:
+            W = shared.params + size * (operation.params + (n_in - asked) * n_out)
+            dX = shared.arena + size * (operation.dx + (n_in - asked) * stride + begin)
+            call_product(shared.product, (W, n_out, 1, dZ, stride, dX, stride, asked, n, n_out, 0))
         wide = operation.n_wide
         if wide:  # whole vectors: what is beyond the last output is there to fill them, and goes nowhere
             offsets = int64s(local.scratch, wide)

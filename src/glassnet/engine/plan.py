@@ -13,9 +13,11 @@ import numpy as np
 
 from glassnet.engine import machine
 from glassnet.engine.catalogue import ELEMENTWISE, SHARED_KERNELS, kernel_name, narrow_spelling
+from glassnet.engine.columns import operations_of_columns, place_in_inputs, plain_in_front, unsupported_columns
 from glassnet.engine.threads import WORTH_A_THREAD
 from glassnet.maths.activations import ACTIVATIONS
 from glassnet.maths.activations import Activation as ActivationFunction
+from glassnet.maths.columns import Columns
 from glassnet.maths.layers import Activation, Dense, Dropout, Layer, LayerNorm
 from glassnet.maths.losses import Elementwise, Loss, Quantile, SoftmaxCrossEntropy
 from glassnet.maths.optimisers import OPTIMISERS, Optimiser
@@ -70,13 +72,10 @@ class Plan:
 
 
 def unsupported(network: Network, optimiser: Optimiser | None = None) -> str | None:
-    """Why the engine cannot run a network: what in it is the user's own; None when it can."""
-    for layer in network.layers:
-        if type(layer) not in (Dense, Activation, Dropout, LayerNorm):
-            return f"the layer {type(layer).__name__} is not one of glassnet's"
-        activation = getattr(layer, "activation", None)
-        if activation is not None and ACTIVATIONS.get(activation.name) != activation:
-            return f"the activation {activation.name!r} is not one of glassnet's"
+    """Why the engine cannot run a network: what in it is the user's own, or rare; None when it can."""
+    reason = unsupported_columns(network.layers) or _unsupported_layers(network.layers)
+    if reason is not None:
+        return reason
     loss = network.loss
     if type(loss) not in (Elementwise, SoftmaxCrossEntropy, Quantile) or loss.custom:
         return f"the loss {loss.name!r} is not one of glassnet's"
@@ -84,6 +83,16 @@ def unsupported(network: Network, optimiser: Optimiser | None = None) -> str | N
         return f"the optimiser {type(optimiser).__name__} is not one of glassnet's"
     if network.dtype not in (np.float32, np.float64):
         return f"numbers are {network.dtype}"
+    return None
+
+
+def _unsupported_layers(layers: list[Layer]) -> str | None:
+    for layer in layers:
+        if type(layer) not in (Dense, Activation, Dropout, LayerNorm, Columns):
+            return f"the layer {type(layer).__name__} is not one of glassnet's"
+        activation = getattr(layer, "activation", None)
+        if activation is not None and ACTIVATIONS.get(activation.name) != activation:
+            return f"the activation {activation.name!r} is not one of glassnet's"
     return None
 
 
@@ -183,8 +192,9 @@ class _Layout:
         self.network, self.rows, self.dtype, self.training = network, rows, network.dtype, training
         self.operations: list[Operation] = []
         self.width = network.n_features
-        self.inputs = self.value = rows.take(self.width, ones_below=True)
-        self.gradient = -1  # nobody asks for the gradient of the inputs
+        self.inputs = self.value = rows.take(self.width, ones_below=not isinstance(network.layers[0], Columns))
+        self.gradient = -1  # nobody asks for the gradient of the inputs,
+        self.unasked = 0  # nor for that of so many of the last values, the first ones
         self.first = network.blocks[0].layer if network.blocks else len(network.layers)  # with parameters
 
     def add(self, i: int, layer: Layer) -> None:
@@ -198,6 +208,8 @@ class _Layout:
             self._dropout(i, layer)
         elif isinstance(layer, LayerNorm):
             self._layer_norm(i, layer)
+        elif isinstance(layer, Columns):
+            self._columns(i, layer)
 
     def _operation(self, i: int, kind: str, formula: str, passes: tuple[str, ...], **fields: int | float) -> None:
         """One row of the table, from the last value to a new one."""
@@ -226,9 +238,9 @@ class _Layout:
             da_rows=self.rows.take(wide),
             n_wide=wide,
             params=self._offset(i),
-            input_gradient=int(below),
+            input_gradient=self.width - self.unasked if below else 0,
         )
-        self.width = n_out
+        self.width, self.unasked = n_out, 0
 
     def _activation(self, i: int, activation: ActivationFunction) -> None:
         if activation.name == "identity":
@@ -265,8 +277,25 @@ class _Layout:
             dx=max(dx, 0),
             params=self._offset(i),
             option=layer.epsilon,
-            input_gradient=int(below),
+            input_gradient=self.width if below else 0,  # of each, as the means are over all of them
         )
+        self.unasked = 0
+
+    def _columns(self, i: int, layer: Columns) -> None:
+        n_out, place = layer.width(self.width), place_in_inputs(layer, self.width)
+        if place is None:
+            output = self.rows.take(n_out, ones_below=True)
+        else:  # on top of the inputs, and so far above them as there are more
+            output = self.inputs + place
+            self.rows.take(place + n_out - self.width, ones_below=True)
+        self.gradient = self._gradient_rows(n_out) if layer.inside else -1
+        levels, gradient = self.rows.take(len(layer.inside)), max(self.gradient, 0)
+        blocks = [block for block in self.network.blocks if block.layer == i]
+        params = {block.name.removeprefix(f"{i}."): block.offset for block in blocks}
+        for kind, fields in operations_of_columns(layer, self.inputs, levels, output, gradient, params):
+            passes = ("forward", "gradient") if kind == "embedding" else ("forward",)
+            self._operation(i, kind, "", passes, **fields)
+        self.value, self.width, self.unasked = output, n_out, plain_in_front(layer)
 
     def _gradient_rows(self, n: int) -> int:
         """Rows for a gradient; in a plan of predictions there are none, and nothing asks where they are."""

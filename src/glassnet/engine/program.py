@@ -70,6 +70,7 @@ class Program:
             "arena": self.arena.ctypes.data,
             "stride": plan.stride,
             "chunk": plan.chunk,
+            "n_embeddings": sum(operation.fields.get("is_embedding", 0) for operation in plan.operations),
             "n_slices": plan.n_slices,
             "n_features": plan.widths[0],
             "n_outputs": plan.widths[-1],

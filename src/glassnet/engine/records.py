@@ -23,6 +23,7 @@ SHARED = np.dtype(
         ("arena", WHOLE),  # address of the buffers
         ("stride", WHOLE),  # columns of a buffer, padding included
         ("chunk", WHOLE),  # samples that the arena holds at a time
+        ("n_embeddings", WHOLE),  # operations that add samples to rows of a table
         ("n_slices", WHOLE),  # parts of a chunk that threads share out, each with a gradient of its own; or 1
         ("n_features", WHOLE),
         ("n_outputs", WHOLE),
@@ -128,6 +129,7 @@ OPERATION = np.dtype(
         ("backward", WHOLE),
         ("gradient", WHOLE),
         ("is_dense", WHOLE),
+        ("is_embedding", WHOLE),
         ("n_in", WHOLE),
         ("n_out", WHOLE),
         ("x", WHOLE),  # offsets in the arena: input,
@@ -139,7 +141,7 @@ OPERATION = np.dtype(
         ("n_wide", WHOLE),  # columns of da_rows; 0: it is not needed
         ("x_step", WHOLE),  # from one chunk's input to the next, where they all lie in the arena
         ("params", WHOLE),  # offset of its parameters in the flat vector
-        ("input_gradient", WHOLE),  # whether dx is asked for
+        ("input_gradient", WHOLE),  # for how many inputs, the last ones, dx is asked for
         ("layer", WHOLE),
         ("option", REAL),
         ("options", WHOLE),  # address of float64 options of units

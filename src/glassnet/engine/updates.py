@@ -96,9 +96,11 @@ def update(dtype: Any, name: str) -> Kernel:
 def n_folded(shared):
     """Slices that the first thread adds up as it goes, its own, which come first: the same sums in the same order.
 
-    Not where a batch has several chunks: each slice's gradient is summed over the chunks first.
+    Not where a batch has several chunks: each slice's gradient is summed over the chunks first. Nor where there are
+    embeddings: a table's gradient adds one sample at a time to what is there, so a slice's own sum would never be made.
     """
-    return shared.n_slices // shared.n_threads if shared.batch <= shared.chunk else 0
+    one_sum = shared.batch <= shared.chunk and shared.n_embeddings == 0
+    return shared.n_slices // shared.n_threads if one_sum else 0
 
 
 def add_slices(dtype: Any) -> Kernel:
@@ -148,6 +150,10 @@ def own_ranges() -> Any:
                 weights, bias = start + min(last, n_in) * n_out, start + n_in * n_out
                 call_on(kernel, local, at_shared, at_local, start + first * n_out, weights, 1)
                 call_on(kernel, local, at_shared, at_local, bias, bias + n_out * (last > n_in), 0)
+            elif operation.is_embedding:  # rows of E
+                first = (n_in + 1) * local.thread // shared.n_threads
+                last = (n_in + 1) * (local.thread + 1) // shared.n_threads
+                call_on(kernel, local, at_shared, at_local, start + first * n_out, start + last * n_out, 0)
             else:  # scales, then shifts
                 call_on(kernel, local, at_shared, at_local, start + first, start + last, 0)
                 call_on(kernel, local, at_shared, at_local, start + n_out + first, start + n_out + last, 0)

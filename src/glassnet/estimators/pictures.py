@@ -54,7 +54,7 @@ class Pictures:
         return views.plot_network(
             self.coefs_,
             self.intercepts_,
-            input_names=self.encoder_.feature_names_out(),
+            input_names=self.network_.names_below(self.encoder_.feature_names_out()),
             output_names=self._output_names(),
             activations=names,
             max_nodes=max_nodes,

@@ -62,7 +62,8 @@ def _require_plain(estimator: Any) -> None:
     """Raise OptionError when a function of the user's own is part of the network: a function is not data."""
     network = estimator.network_
     custom = [("loss", network.loss.custom)]
-    custom += [("activation", layer.activation.custom) for layer in network.layers if hasattr(layer, "activation")]
+    layers = [part for layer in network.layers for part in (layer, *layer.inside)]
+    custom += [("activation", layer.activation.custom) for layer in layers if hasattr(layer, "activation")]
     for argument, is_custom in custom:
         if is_custom:
             raise OptionError(

@@ -10,10 +10,13 @@ A layer is plain data plus five methods:
     forward(P, X, random)        -> A, cache       random is None outside training: then nothing is dropped
     backward(P, cache, dA)       -> dX, dP         dX is None if input_gradient=False: nobody asks the first layer
     describe()                   -> plain data, from which `layer_from` makes the layer again
+
+The layers for categories and for columns that are treated apart stand in `embeddings` and `columns`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -26,7 +29,7 @@ from glassnet.maths.elementary import Array, sqrt
 from glassnet.maths.initialisers import Initialiser, check_initialiser, initialise_bias, initialise_weights
 from glassnet.maths.random import Stream
 
-__all__ = ["Activation", "Block", "Dense", "Draws", "Dropout", "Layer", "LayerNorm", "layer_from"]
+__all__ = ["Activation", "Block", "Dense", "Draws", "Dropout", "Layer", "LayerNorm", "layer_from", "sizes_of"]
 
 Parameters = dict[str, np.ndarray]
 
@@ -88,7 +91,7 @@ def layer_norm_backward(dA: Array, N: Array, spread: Array, scale: Array) -> tup
 
 
 class Block(NamedTuple):
-    """Shape of a parameter and its role: penalties act on the role "weight" alone, never on "bias" or "scale"."""
+    """Shape of a parameter and its role: penalties act on "weight" alone, never on "bias", "scale" or "embedding"."""
 
     shape: tuple[int, ...]
     role: str
@@ -105,10 +108,11 @@ class Draws:
 class Layer:
     """Interface of a layer; see the head of this module. By default: no parameters, and as wide as its input.
 
-    `draws` says whether its forward pass draws random numbers in training.
+    `draws` says whether its forward pass draws random numbers in training; `inside` are the layers it is made of.
     """
 
     draws: bool = False
+    inside: tuple[Layer, ...] = ()
 
     def shapes(self, p: int) -> dict[str, Block]:
         """Parameters for p inputs."""
@@ -121,6 +125,12 @@ class Layer:
     def initialise(self, P: Parameters, X: np.ndarray | None, random: Stream) -> None:
         """Fill P in place."""
 
+    def check(self, X: np.ndarray, columns: Sequence[int]) -> None:
+        """Raise DataError for values in X (n, p) that it cannot take; the first layer of a network is asked.
+
+        columns : the numbers by which the user knows the p columns.
+        """
+
     def forward(self, P: Parameters, X: Array, random: Draws | None) -> tuple[Array, Any]:
         """Return A and what the backward pass needs."""
         raise NotImplementedError
@@ -131,9 +141,22 @@ class Layer:
         """Return dX (None unless asked for) and the gradients of the parameters."""
         raise NotImplementedError
 
+    def names(self, inputs: Sequence[str]) -> list[str]:
+        """Names of the outputs, from those of the inputs, where each output is still somebody's."""
+        return list(inputs)
+
     def describe(self) -> dict[str, Any]:
         """The layer as plain data."""
         raise NotImplementedError
+
+    @classmethod
+    def described(cls, options: dict[str, Any]) -> Layer:
+        """Make the layer again from what `describe` returned, its kind apart."""
+        return cls(**options)
+
+    def brief(self) -> str:
+        """The layer in a few words."""
+        return " ".join(str(v) for k, v in self.describe().items() if k not in ("initializer", "epsilon", "spread"))
 
 
 class DenseCache(NamedTuple):
@@ -310,19 +333,33 @@ class LayerNorm(Layer):
         return {"kind": "LayerNorm", "epsilon": self.epsilon}
 
 
-LAYERS: dict[str, type[Layer]] = {
-    "Dense": Dense,
-    "Activation": Activation,
-    "Dropout": Dropout,
-    "LayerNorm": LayerNorm,
-}
+SIZES = ("n_inputs", "n_outputs", "n_parameters")
+
+
+def sizes_of(layer: Layer, p: int) -> dict[str, int]:
+    """How many inputs (p), outputs and parameters a layer has, beside its description for those who only read it."""
+    n_parameters = sum(int(np.prod(block.shape)) for block in layer.shapes(p).values())
+    return dict(zip(SIZES, (p, layer.width(p), n_parameters), strict=True))
 
 
 def layer_from(description: dict[str, Any]) -> Layer:
-    """Make a layer again from what its `describe` returned. Raises OptionError for a kind that does not exist."""
-    options = dict(description)
+    """Make a layer again from what its `describe` returned, with sizes or without.
+
+    Raises OptionError for a kind that does not exist.
+    """
+    kinds = _kinds()
+    options = {name: value for name, value in description.items() if name not in SIZES}
     kind = options.pop("kind", None)
-    require_choice("kind of layer", kind, LAYERS)
+    require_choice("kind of layer", kind, kinds)
     if options.get("initializer") == "custom":  # a function is not kept, and a trained layer no longer needs it
         options["initializer"] = "auto"
-    return LAYERS[kind](**options)
+    return kinds[kind].described(options)
+
+
+def _kinds() -> dict[str, type[Layer]]:
+    """All layers by name."""
+    from glassnet.maths.columns import Columns  # here, since these modules are made with this one
+    from glassnet.maths.embeddings import Embedding
+
+    kinds = (Activation, Columns, Dense, Dropout, Embedding, LayerNorm)
+    return {kind.__name__: kind for kind in kinds}

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from glassnet.errors import DataError
 
-__all__ = ["describe_network"]
+__all__ = ["describe_network", "listed_layers"]
 
 _HEADER = ("layer", "nodes", "activation", "parameters")
 _SIZES = {"kind", "units", "activation", "initializer", "n_inputs", "n_outputs", "n_parameters"}
+_SIZES |= {"branches", "width", "spread"}  # of columns and embeddings
 
 
 def describe_network(description: dict[str, Any]) -> str:
@@ -21,14 +22,26 @@ def describe_network(description: dict[str, Any]) -> str:
     if not isinstance(description, dict) or not {"n_features", "layers", "loss"} <= set(description):
         raise DataError("must be the dict that Network.describe() returns", argument="description", value=description)
     rows: list[tuple[str, ...]] = [("Input", f"{description['n_features']:,}", "", "")]
-    for layer in description["layers"]:
-        nodes, parameters = f"{layer['n_outputs']:,}", f"{layer['n_parameters']:,}"
-        rows.append((_kind(layer), nodes, layer.get("activation", ""), parameters))
+    for name, layer in listed_layers(description["layers"]):
+        parameters = f"{layer['n_parameters']:,}" if "n_parameters" in layer else ""
+        rows.append((name, f"{layer['n_outputs']:,}", layer.get("activation", ""), parameters))
     total = sum(layer["n_parameters"] for layer in description["layers"])
     lines = _table([_HEADER, *rows])
     lines.append(f"Loss: {_options(description['loss'])}")
     lines.append(f"{total:,} parameter" + "s" * (total != 1))
     return "\n".join(lines)
+
+
+def listed_layers(layers: Sequence[dict[str, Any]]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Each layer of a description with what to call it; after Columns their branches, set in."""
+    for layer in layers:
+        yield _kind(layer), layer
+        for name, branch in layer.get("branches", {}).items():
+            n = len(branch["columns"])
+            if not branch["layers"]:
+                yield f"  {name}: as they are", {"n_inputs": n, "n_outputs": n}
+            for inner in branch["layers"]:
+                yield f"  {name}: {_kind(inner)}", inner
 
 
 def _kind(layer: dict[str, Any]) -> str:
