@@ -27,7 +27,7 @@ _HOME = {
     "custom_loss": "glassnet.maths.losses",
     "errors": "glassnet.errors",
     "gradient_descent": "glassnet.maths.optimisers",
-    "load": "glassnet.estimators",
+    "load": "glassnet.estimators.loading",
     "softmax": "glassnet.maths.losses",
     "train": "glassnet.workflow",
     "views": "glassnet.views",
@@ -55,7 +55,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from glassnet import errors, views
-    from glassnet.estimators import GlassNetClassifier, GlassNetRegressor, load
+    from glassnet.estimators import GlassNetClassifier, GlassNetRegressor
+    from glassnet.estimators.loading import load
     from glassnet.maths.activations import custom_activation
     from glassnet.maths.layers import Activation, Dense, Dropout, LayerNorm
     from glassnet.maths.losses import custom_loss, softmax

@@ -1,7 +1,6 @@
 """scikit-learn's face of glassnet."""
 
 from glassnet.estimators.classifier import GlassNetClassifier
-from glassnet.estimators.loading import load
 from glassnet.estimators.regressor import GlassNetRegressor
 
-__all__ = ["GlassNetClassifier", "GlassNetRegressor", "load"]
+__all__ = ["GlassNetClassifier", "GlassNetRegressor"]
