@@ -99,6 +99,7 @@ class EngineBackend(Backend):
 
     def run(self, state: State, rows: np.ndarray, rates: np.ndarray) -> tuple[float, bool]:
         """See `Backend.run`."""
+        self._program.ready()
         first, n_steps = int(state["step"]), len(rates)
         if n_steps != -(-len(rows) // self.batch_size):
             raise ValueError(
@@ -167,6 +168,7 @@ class EngineBackend(Backend):
 
     def loss_and_gradient(self, params: np.ndarray) -> tuple[float, np.ndarray]:
         """The loss over all training rows, penalties included, and its gradient; see `ReferenceBackend`."""
+        self._program.ready()
         n = len(self.rows.X)
         params = np.ascontiguousarray(params, self.network.dtype)
         done = self._run(
@@ -202,11 +204,11 @@ class EngineBackend(Backend):
         self._evaluating = program = predictor.take()
         try:
             Y, total = predictor.run(program, params, rows.X, self.n_jobs, rows)
+            if program.stop[0]:
+                raise GivenUp
         finally:
             self._evaluating = None
             predictor.give_back(program)
-        if program.stop[0]:
-            raise GivenUp
         return self.per_row(total, rows), Y
 
 
@@ -221,9 +223,11 @@ class _Predictor:
     def take(self) -> Program:
         """A program that no other thread is using."""
         try:
-            return self._free.pop()
+            program = self._free.pop()
         except IndexError:
             return Program(self.plan)
+        program.ready()
+        return program
 
     def give_back(self, program: Program) -> None:
         """Keep a program for the next who needs one."""
