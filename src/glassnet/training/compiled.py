@@ -17,7 +17,7 @@ from glassnet.maths.optimisers import Optimiser
 from glassnet.maths.penalties import penalty, penalty_backward
 from glassnet.maths.random import Stream
 from glassnet.network import Network
-from glassnet.training.backend import RATES, Backend, GivenUp, Rows, State
+from glassnet.training.backend import RATES, Backend, GivenUp, Rows, State, require_rows
 
 __all__ = ["EngineBackend", "engine_outputs", "unsupported"]
 
@@ -126,6 +126,8 @@ class EngineBackend(Backend):
         """Run the training kernel over batches of `rows`."""
         rows = np.ascontiguousarray(rows, np.int64)
         resident = self._program.plan.resident and self._in_order(rows)
+        if not resident:
+            require_rows(rows, len(self.rows.X))
         if resident and not self._loaded:
             self._program.load(self.rows.X, self.rows.T)
         self._loaded = resident
