@@ -18,9 +18,16 @@ HEAVY = [
 ]
 
 
-def modules_after(code):
-    """Names of the heavy modules that are loaded once `code` has run in a fresh interpreter."""
-    program = f"{code}\nimport sys, json; print(json.dumps(sorted(set({HEAVY!r}) & set(sys.modules))))"
+# What a small fit must not load: a second and more that a new process does not have to wait for.
+NOT_TO_FIT = [
+    *("scipy.stats", "scipy.spatial", "sklearn.metrics", "sklearn.preprocessing", "sklearn.model_selection"),
+    *("matplotlib", "rich", "typer", "polars", "safetensors", "numba", "llvmlite", "glassnet.training.compiled"),
+]
+
+
+def modules_after(code, names=HEAVY):
+    """Those of `names` that are loaded once `code` has run in a fresh interpreter."""
+    program = f"{code}\nimport sys, json; print(json.dumps(sorted(set({names!r}) & set(sys.modules))))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -32,6 +39,21 @@ def test_importing_the_package_loads_nothing_heavy():
 def test_a_network_needs_numpy_alone():
     code = "from glassnet import Network, Dense; Network([Dense(2, 'tanh'), Dense(1)], 'squared_error', 3)"
     assert modules_after(code) == []
+
+
+@pytest.mark.parametrize("name", ["GlassNetClassifier", "GlassNetRegressor"])
+def test_importing_an_estimator_loads_scikit_learns_base_and_little_else(name):
+    assert modules_after(f"from glassnet import {name}", [*NOT_TO_FIT, "sklearn.base"]) == ["sklearn.base"]
+
+
+def test_a_small_fit_with_its_predictions_and_score_loads_nothing_more():
+    code = """
+from glassnet import GlassNetClassifier
+X, y = [[x / 40, "ab"[x % 2]] for x in range(40)], [x > 20 for x in range(40)]
+model = GlassNetClassifier(max_epochs=3, random_state=0).fit(X, y)
+model.predict_proba(X), model.score(X, y)
+"""
+    assert modules_after(code, NOT_TO_FIT) == []
 
 
 def test_each_public_name_can_be_imported_and_no_other_is_listed():

@@ -29,7 +29,7 @@ _HOME = {
     "custom_loss": "glassnet.maths.losses",
     "errors": "glassnet.errors",
     "gradient_descent": "glassnet.maths.optimisers",
-    "load": "glassnet.estimators",
+    "load": "glassnet.estimators.loading",
     "softmax": "glassnet.maths.losses",
     "train": "glassnet.workflow",
     "views": "glassnet.views",
@@ -59,7 +59,8 @@ __all__ = [
 
 if TYPE_CHECKING:
     from glassnet import errors, views
-    from glassnet.estimators import GlassNetClassifier, GlassNetRegressor, load
+    from glassnet.estimators import GlassNetClassifier, GlassNetRegressor
+    from glassnet.estimators.loading import load
     from glassnet.maths.activations import custom_activation
     from glassnet.maths.columns import Columns
     from glassnet.maths.embeddings import Embedding

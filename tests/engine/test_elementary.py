@@ -1,4 +1,6 @@
+import inspect
 import re
+from types import FunctionType
 
 import mpmath
 import numpy as np
@@ -7,7 +9,7 @@ from llvmlite import binding
 from numba import njit
 from numba.core.errors import TypingError
 
-from glassnet.engine.elementary import compiled, fma
+from glassnet.engine.elementary import fma
 from glassnet.maths import elementary
 
 # Greatest error in units in the last place, as the head of engine/elementary.py promises it; the cosine is the C
@@ -25,6 +27,34 @@ ULP = {
 }
 OF_TWO = ("maximum", "minimum")
 TYPES = (np.float32, np.float64)
+
+
+def compiled(function):
+    """A loop `loop(*inputs, out)` over flat arrays of one length: out[i] = function(inputs[0][i], ...).
+
+    function : the name of an elementary function, or any Python function that a kernel could call, whose types are
+    those of the arrays. It is compiled at the first call.
+    """
+    call = getattr(elementary, function) if isinstance(function, str) else function
+    n_arguments = len(inspect.signature(getattr(call, "py_func", call)).parameters)
+    if isinstance(call, FunctionType) and call.__module__ != elementary.__name__:
+        call = njit(error_model="numpy", forceinline=True)(call)
+
+    def one(a, out):
+        for i in range(out.size):
+            out[i] = call(a[i])
+
+    def two(a, b, out):
+        for i in range(out.size):
+            out[i] = call(a[i], b[i])
+
+    def three(a, b, c, out):
+        for i in range(out.size):
+            out[i] = call(a[i], b[i], c[i])
+
+    return njit(error_model="numpy", boundscheck=False)((one, two, three)[n_arguments - 1])
+
+
 LOOPS = {name: compiled(name) for name in elementary.__all__}
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import accuracy_score
 
 from glassnet import GlassNetClassifier, custom_loss, softmax
 from glassnet.errors import DataError, OneHotWarning, OptionError
@@ -101,6 +102,39 @@ def test_a_matrix_that_looks_one_hot_warns_and_names_argmax():
     assert "T.argmax(axis=1)" in str(caught[0].message)
     assert caught[0].filename == __file__
     assert clf.network_.loss.name == "multilabel"
+
+
+@pytest.mark.parametrize("labels", [["a", "b", "c"], [0, 1, 2], [1.0, 2.0, 3.0]], ids=str)
+@pytest.mark.parametrize("kind", [np.array, list, pd.Series, lambda y: pd.DataFrame({"y": y})])
+def test_the_score_is_scikit_learns_accuracy(labels, kind):
+    X, y = clouds()
+    y = np.array(labels)[np.unique(y, return_inverse=True)[1]]
+    clf, weights = quick().fit(X, y), np.arange(180.0)
+    assert 0 < clf.score(X, kind(y)) < 1
+    assert clf.score(X, kind(y)) == accuracy_score(y, clf.predict(X))
+    assert clf.score(X, kind(y), weights) == pytest.approx(accuracy_score(y, clf.predict(X), sample_weight=weights))
+    assert clf.score(X[:1], kind(np.array(["never seen"]))) == 0
+
+
+def test_the_score_of_a_multilabel_model_counts_rows_with_all_labels_right():
+    X, _ = clouds()
+    T = np.column_stack([X[:, 0] > 0, X[:, 1] > 0]).astype(int)
+    clf = quick().fit(X, T)
+    assert clf.score(X, T) == accuracy_score(T, clf.predict(X))
+    assert clf.score(X, 1 - T) < 0.1
+
+
+def test_a_score_refuses_targets_that_do_not_fit_the_table():
+    X, y = clouds()
+    clf = quick().fit(X, y)
+    with pytest.raises(DataError, match="y must have as many rows as X, 180"):
+        clf.score(X, y[:-1])
+    with pytest.raises(DataError, match=r"y must be labels \(n,\)"):
+        clf.score(X, np.eye(180, 3))
+    with pytest.raises(DataError, match="sample_weight"):
+        clf.score(X, y, np.zeros(180))
+    with pytest.raises(DataError, match="must not have missing values"):
+        clf.score(X, [None, *y[1:]])
 
 
 def test_accuracy_by_hand():

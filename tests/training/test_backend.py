@@ -1,5 +1,7 @@
 """Penalties, decay, clipping and weights in a step; L-BFGS against closed forms."""
 
+import signal
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from glassnet.maths.activations import ACTIVATIONS
 from glassnet.maths.layers import Activation, Dense, Dropout, LayerNorm
 from glassnet.maths.optimisers import GradientDescent
 from glassnet.network import Network
-from glassnet.training.backend import CHUNK, STACK, ReferenceBackend, Rows, reference_outputs
+from glassnet.training.backend import CHUNK, STACK, GivenUp, ReferenceBackend, Rows, reference_outputs
 from glassnet.training.lbfgs import train_lbfgs
 from glassnet.training.options import TrainingOptions
 
@@ -198,3 +200,64 @@ def test_lbfgs_keeps_the_best_weights_on_validation_rows():
     outcome = train_lbfgs(backend, TrainingOptions(max_epochs=50, patience=50), validation)
     losses = [row["validation_loss"] for row in outcome.history]
     assert backend.evaluate(outcome.params, validation)[0] == min(losses)
+
+
+class Pressed(np.ndarray):
+    """Rows that press Ctrl-C when they are first cut."""
+
+    def __getitem__(self, place):
+        if getattr(self, "press", None) is not None:
+            press, self.press = self.press, None
+            press()
+        return np.asarray(super().__getitem__(place))
+
+
+def pressed(X, press):
+    X = X.view(Pressed)
+    X.press = press
+    return X
+
+
+def test_an_interruption_ends_a_run_of_the_reference_after_the_step_at_hand():
+    backend = linear_backend(regression_rows())
+    backend.batch_size = 10
+    backend.rows = backend.rows._replace(X=pressed(backend.rows.X, backend.interrupt))
+    state, rates = backend.start(), np.tile([[0.1, 0.0, 1.0, 1.0]], (4, 1))
+    backend.run(state, np.arange(40), rates)
+    assert int(state["step"]) == 1
+    backend.run(state, np.arange(40), rates)  # the next run is not concerned
+    assert int(state["step"]) == 5
+
+
+def test_an_evaluation_or_a_gradient_of_the_reference_that_is_interrupted_is_given_up():
+    rows = regression_rows()
+    backend = linear_backend(rows)
+    expected = backend.evaluate(backend.network.params, rows)[0]
+    many = Rows(pressed(np.tile(rows.X, (500, 1)), backend.interrupt), np.tile(rows.T, (500, 1)))
+    with pytest.raises(GivenUp):
+        backend.evaluate(backend.network.params, many)
+    assert backend.evaluate(backend.network.params, rows)[0] == expected
+    penalised = backend._add_penalties
+    backend._add_penalties = lambda G: backend.interrupt() or penalised(G)
+    with pytest.raises(GivenUp):
+        backend.loss_and_gradient(backend.network.params)
+    backend._add_penalties = penalised
+    assert np.isfinite(backend.loss_and_gradient(backend.network.params)[0])
+
+
+def test_lbfgs_interrupted_between_two_calls_makes_no_other():
+    backend, calls = linear_backend(regression_rows(), l2=0.1), []
+    loss_and_gradient = backend.loss_and_gradient
+
+    def counted(params):
+        calls.append(params.copy())
+        found = loss_and_gradient(params)
+        if len(calls) == 4:
+            signal.raise_signal(signal.SIGINT)
+        return found
+
+    backend.loss_and_gradient = counted
+    outcome = train_lbfgs(backend, TrainingOptions(max_epochs=100))
+    assert (outcome.reason, len(calls)) == ("interrupted", 4)
+    assert any(np.array_equal(outcome.params, params) for params in calls)
+    assert outcome.best_epoch == len(outcome.history) > 0

@@ -572,6 +572,25 @@ def test_columns_that_only_fill_a_block_cannot_spoil_a_step():
     assert results == pytest.approx([results[0]] * len(results), rel=1e-4)
 
 
+@pytest.mark.parametrize("kind", [EngineBackend, ReferenceBackend])
+@pytest.mark.parametrize("batch_size", [2, 4], ids=["batches", "all rows in their order"])
+@pytest.mark.parametrize("wrong", [4, -1, 2**62, -(2**63)])
+def test_row_numbers_of_no_row_are_refused_and_nothing_is_trained(kind, batch_size, wrong):
+    network = Network([Dense(3)], "squared_error", 2)
+    backend = kind(network, optimiser_named("adam"), Rows(np.ones((4, 2)), np.ones((4, 3))), batch_size=batch_size)
+    state, rates = backend.start(), np.tile([1e-3, 0.0, 1.0, 1.0], (4 // batch_size, 1))
+    before = state["params"].copy()
+    for place in (0, 3):
+        rows = np.arange(4)
+        rows[place] = wrong
+        with pytest.raises(IndexError, match=f"^rows must be row numbers from 0 to 3, got {wrong}$"):
+            backend.run(state, rows, rates)
+    assert int(state["step"]) == 0
+    assert np.array_equal(state["params"], before)
+    backend.run(state, np.array([3, 3, 0, 0]), rates)  # a row may come twice
+    assert int(state["step"]) == len(rates)
+
+
 def test_arrays_that_do_not_fit_the_network_are_refused():
     network, optimiser = Network([Dense(3)], "squared_error", 2), optimiser_named("adam")
     X, T = np.zeros((4, 2)), np.zeros((4, 3))

@@ -283,7 +283,8 @@ def test_workers_of_joblib_take_no_more_threads_than_their_share(tmp_path):
 
 # --- Ctrl-C ---------------------------------------------------------------------------------------------------------
 
-SOON = 2.0  # seconds; a second is promised, and a machine that does other things too may take another
+SOON = 1.0  # seconds, from the key to the end of the process
+TRIES = 3  # of which one must be that quick: a machine that does other things too is late now and then
 
 TRAINING = """
 import signal
@@ -300,8 +301,17 @@ def report(backend, outcome):
 """
 
 
-def pressed(folder, text, times=1, wait=0.3):
-    """Run a program until it says "now", press Ctrl-C, and again; return what it said then, and how long it took."""
+def pressed(folder, text, times=1, wait=0.3, soon=SOON):
+    """Run a program until it says "now" and press Ctrl-C; return what it said then, and how long it took at best."""
+    tries = []
+    while len(tries) < TRIES and (not tries or tries[-1][1] >= soon):
+        tries.append(press_once(folder, text, times, wait))
+        assert tries[-1][0][-1] == tries[0][0][-1]
+    return min(tries, key=lambda lines_and_seconds: lines_and_seconds[1])
+
+
+def press_once(folder, text, times, wait):
+    """One try of `pressed`."""
     process = subprocess.Popen(
         program(folder, TRAINING + textwrap.dedent(text)), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
@@ -342,6 +352,91 @@ def test_ctrl_c_ends_a_training_of_many_steps_at_once_with_the_best_weights(tmp_
 
 # A step of a second or several, as the machine has it.
 LONG = "backend = backend_of(n=200_000, batch_size=200_000, layers=(256, 256), p=2, n_jobs={n_jobs})\n"
+
+# Training is over in a moment, validation takes several seconds, with the engine and with the reference.
+VALIDATION = """
+from glassnet.training.backend import ReferenceBackend
+backend = backend_of(n=2000, layers=(512, 256), p=2, n_jobs={n_jobs})
+if {reference}:
+    backend = ReferenceBackend(backend.network, backend.optimiser, backend.rows, batch_size=500)
+rows = backend_of(seed=1, n=1_500_000, layers=(), p=2).rows
+rows = rows if {n_jobs} == 2 else Rows(rows.X[:700_000], rows.T[:700_000])
+"""
+engines = pytest.mark.parametrize(
+    "engine", [{"reference": False, "n_jobs": 1}, {"reference": False, "n_jobs": 2}, {"reference": True, "n_jobs": 2}]
+)
+
+
+@needs_signals
+@engines
+def test_ctrl_c_cuts_short_a_validation_and_the_row_of_the_history_has_none(tmp_path, engine):
+    lines, seconds = pressed(
+        tmp_path,
+        VALIDATION.format(**engine)
+        + textwrap.dedent(
+            """
+            evaluate = backend.evaluate
+            backend.evaluate = lambda *arguments: say("now") or evaluate(*arguments)
+            outcome = train(backend, TrainingOptions(max_epochs=10), rows)
+            say(outcome.reason, [row["step"] for row in outcome.history], outcome.best_epoch, n_threads())
+            say("validation_loss" in outcome.history[0], np.isfinite(outcome.params).all())
+            """
+        ),
+    )
+    assert lines[-2:] == ["interrupted [4] 1 1", "False True"]  # the last weights: there were no better ones
+    assert seconds < SOON
+
+
+@needs_signals
+@engines
+def test_after_ctrl_c_there_is_no_validation_that_takes_long(tmp_path, engine):
+    lines, seconds = pressed(
+        tmp_path,
+        VALIDATION.format(**engine)
+        + textwrap.dedent(
+            """
+            step = backend.run
+            def slowly(*arguments):
+                say("now") if int(arguments[0]["step"]) == 1 else None
+                time.sleep(0.5 if int(arguments[0]["step"]) == 1 else 0.0)
+                return step(*arguments)
+            backend.run = slowly
+            outcome = train(backend, TrainingOptions(max_epochs=10), rows)
+            say(outcome.reason, len(outcome.history), outcome.best_epoch, "validation_loss" in outcome.history[0])
+            """
+        ),
+        wait=0.1,
+        soon=SOON + 0.5,  # the sleep
+    )
+    assert lines[-1:] == ["interrupted 1 1 False"]
+    assert seconds < SOON + 0.5
+
+
+@needs_signals
+@pytest.mark.parametrize("wait", [0.05, 0.3, 0.6, 0.9])
+def test_ctrl_c_ends_a_training_by_curvature(tmp_path, wait):
+    lines, seconds = pressed(
+        tmp_path,
+        LONG.format(n_jobs=2)
+        + textwrap.dedent(
+            """
+            from glassnet.training.lbfgs import train_lbfgs
+
+            kept, last = [], [None]
+            def first(row):
+                say("now") if row["epoch"] == 1 else None
+            evaluate = backend.evaluate
+            backend.evaluate = lambda params, rows: kept.append(params.copy()) or evaluate(params, rows)
+            outcome = train_lbfgs(backend, TrainingOptions(max_epochs=10**6, callbacks=[first]))
+            n = len(outcome.history)
+            say(outcome.reason, outcome.best_epoch == n, n_threads())
+            say(np.array_equal(outcome.params, kept[n - 1]), all(np.isfinite(row["loss"]) for row in outcome.history))
+            """
+        ),
+        wait=wait,
+    )
+    assert lines[-2:] == ["interrupted True 1", "True True"]
+    assert seconds < SOON
 
 
 @needs_signals
@@ -410,6 +505,7 @@ def test_a_second_ctrl_c_interrupts_at_once_and_leaves_no_thread_behind(tmp_path
             """
         ),
         times=2,
+        soon=SOON + 5,
     )
     assert lines == ["first", "second", "True 1"]
     assert seconds < SOON + 5  # a second network is made and trained meanwhile

@@ -2,6 +2,7 @@
 
 import re
 import signal
+import threading
 from itertools import pairwise
 
 import numpy as np
@@ -14,7 +15,7 @@ from glassnet.maths.layers import Dense, Dropout
 from glassnet.maths.optimisers import Adam, GradientDescent
 from glassnet.maths.schedules import Cosine, ReduceOnPlateau
 from glassnet.network import Network
-from glassnet.training.backend import ReferenceBackend, Rows
+from glassnet.training.backend import GivenUp, ReferenceBackend, Rows
 from glassnet.training.loop import Pace, end_of_run, row_order, train, validation_due
 from glassnet.training.options import Every, TrainingOptions, every
 
@@ -222,6 +223,58 @@ def test_an_interruption_within_a_run_keeps_the_steps_that_were_done():
     (row,) = outcome.history
     assert (row["epoch"], row["step"]) == (1, 8)
     assert row["loss"] == pytest.approx(total / 64, rel=1e-12)  # over the rows that were seen
+
+
+def test_steps_before_an_interruption_are_validated_where_it_takes_but_a_moment():
+    validation, cut = clouds(5, seed=1), CutShort(backend_for(clouds(70), GradientDescent(), 210), run=3, after=1)
+    outcome = train(cut, TrainingOptions(max_epochs=9, learning_rate=0.1), validation)
+    assert outcome.reason == "interrupted"
+    assert [sorted(row) for row in outcome.history] == [sorted(outcome.history[0])] * 3
+    assert outcome.best_epoch == 3
+    loss, _ = cut.evaluate(outcome.params, validation)
+    assert outcome.history[-1]["validation_loss"] == loss
+
+
+class SlowToEvaluate(CutShort):
+    """A backend whose evaluations take for ever from the one that Ctrl-C comes in or before, unless interrupted."""
+
+    def __init__(self, backend, run=0, after=0, evaluation=0):
+        super().__init__(backend, run, after)
+        self.evaluation, self.evaluations, self.pressed = evaluation, 0, threading.Event()
+
+    def interrupt(self):
+        super().interrupt()
+        self.pressed.set()
+
+    def evaluate(self, params, rows):
+        self.evaluations += 1
+        if self.evaluations == self.evaluation:
+            signal.raise_signal(signal.SIGINT)
+        elif not self.interrupted:
+            return self.backend.evaluate(params, rows)
+        else:
+            self.pressed.clear()
+        assert self.pressed.wait(5), "nobody interrupts it"
+        raise GivenUp
+
+
+@pytest.mark.parametrize("place", [{"run": 3, "after": 1}, {"evaluation": 3}], ids=["in steps", "in validation"])
+def test_a_validation_that_takes_long_is_given_up_after_an_interruption(place):
+    backend, validation = SlowToEvaluate(backend_for(clouds(70), GradientDescent(), 210), **place), clouds(5, seed=1)
+    outcome = train(backend, TrainingOptions(max_epochs=9, learning_rate=0.1), validation)
+    assert outcome.reason == "interrupted"
+    assert ["validation_loss" in row for row in outcome.history] == [True, True, False]
+    assert [row["step"] for row in outcome.history] == [1, 2, 3]
+    assert outcome.best_epoch == 2  # the last one that was measured
+    assert backend.backend.evaluate(outcome.params, validation)[0] == outcome.history[1]["validation_loss"]
+
+
+def test_an_interruption_while_the_order_is_drawn_begins_no_step():
+    backend, options = CutShort(backend_for(clouds(10), batch_size=8), run=0, after=0), TrainingOptions(max_epochs=9)
+    backend.random_words = lambda stream, n: signal.raise_signal(signal.SIGINT) or stream.bits(1, n)[0]
+    with pytest.raises(KeyboardInterrupt):
+        train(backend, options)
+    assert backend.runs == 0
 
 
 def test_an_interruption_before_the_first_step_of_an_epoch_leaves_the_epochs_before():

@@ -19,31 +19,20 @@ from __future__ import annotations
 import inspect
 import operator
 import os
-import struct
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
+
+from glassnet.engine.symbols import strange, undefined_symbols
 
 __all__ = ["CompilerUnavailable", "KernelDefect", "exclusive", "host_features", "load", "object_code", "target_machine"]
 
 Kernel = Callable[..., None]
 
 PREFIX = "glassnet_"
-
-# What a kernel's code may call. LLVM turns loops into the mem… functions; the rest is C's mathematics, the yielding of
-# a waiting thread's turn, and the check of the stack that Windows asks of a large frame.
-_MATHEMATICS = (
-    "acos acosh asin asinh atan atan2 atanh cbrt ceil copysign cos cosh erf erfc exp exp2 expm1 fabs floor fma fmax"
-    " fmin fmod hypot ldexp log log10 log1p log2 nearbyint pow rint round roundeven sin sincos sinh sqrt tan tanh"
-    " tgamma trunc"
-)
-_ALLOWED = frozenset(
-    {name + ending for name in _MATHEMATICS.split() for ending in ("", "f")}
-    | {"memcpy", "memmove", "memset", "bzero", "memset_pattern16", "sched_yield", "SwitchToThread", "__chkstk"}
-)
 
 _RAISED = "glassnet_raised"  # called, in a kernel's first form, where it raises; optimised away when it never does
 
@@ -235,12 +224,12 @@ def _compiled(function: Kernel, name: str, for_host: bool) -> bytes:
     machine = target_machine()
     if for_host:  # optimised by Numba already: only what the new caller shows is left to do
         _remove_unused(module, machine)
-    if not for_host or _strange(_declared(module)):
+    if not for_host or strange(_declared(module)):
         _optimise(module, machine)
     module.verify()
-    _refuse(_strange(_declared(module)), function)
+    _refuse(strange(_declared(module)), function)
     code: bytes = machine.emit_object(module)
-    _refuse(_strange(undefined_symbols(code)), function)  # this step may call helpers of its own, such as fmodf
+    _refuse(strange(undefined_symbols(code)), function)  # this step may call helpers of its own, such as fmodf
     return code
 
 
@@ -346,36 +335,9 @@ def _declared(module: Any) -> list[str]:
     return [item.name for item in items if item.is_declaration and not item.name.startswith("llvm.")]
 
 
-def _strange(symbols: Iterable[str]) -> list[str]:
-    return sorted(set(symbols) - _ALLOWED)
-
-
-def _refuse(strange: list[str], function: Kernel) -> None:
+def _refuse(names: list[str], function: Kernel) -> None:
     """Raise KernelDefect if there is a symbol that no kernel may use."""
-    if _RAISED in strange:
+    if _RAISED in names:
         raise KernelDefect(f"the kernel {function.__name__} can raise an exception")
-    if strange:
-        raise KernelDefect(f"the kernel {function.__name__} calls what no kernel may: {', '.join(strange)}")
-
-
-def undefined_symbols(code: bytes) -> list[str]:
-    """The symbols that an object of the format ELF expects from elsewhere; none for other formats (macOS).
-
-    LLVM makes ELF objects for its own loader on Windows too. Source: System V ABI, chapter 4, symbol table.
-    """
-    if code[:6] != b"\x7fELF\x02\x01":  # 64 bits, little endian
-        return []
-    (sections_at,) = struct.unpack_from("<Q", code, 0x28)
-    entry_size, n_sections = struct.unpack_from("<HH", code, 0x3A)
-    sections = [struct.unpack_from("<IIQQQQIIQQ", code, sections_at + i * entry_size) for i in range(n_sections)]
-    found = []
-    for _, kind, _, _, at, size, link, *_ in sections:
-        if kind != 2:  # SHT_SYMTAB
-            continue
-        names_at = sections[link][4]
-        for entry in range(at + 24, at + size, 24):  # the first one is void
-            name, _, _, section = struct.unpack_from("<IBBH", code, entry)
-            if section == 0 and name:
-                start = names_at + name
-                found.append(code[start : code.index(b"\0", start)].decode())
-    return found
+    if names:
+        raise KernelDefect(f"the kernel {function.__name__} calls what no kernel may: {', '.join(names)}")

@@ -30,12 +30,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
-from types import FunctionType
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic, lower_builtin, type_callable
 
@@ -43,7 +42,7 @@ from glassnet.engine import machine
 from glassnet.engine.number import Number, bits_of, fused, polynomial, select
 from glassnet.maths import elementary
 
-__all__ = ["WRITTEN", "compiled", "fma"]
+__all__ = ["WRITTEN", "fma"]
 
 # --- the two types --------------------------------------------------------------------------------------------------
 
@@ -480,30 +479,3 @@ def fma(typing_context: Any, a: Any, b: Any, c: Any) -> Any:
         return fused(*(Number(builder, value) for value in arguments)).value
 
     return a(a, b, c), generate
-
-
-def compiled(function: str | Callable[..., Any]) -> Callable[..., None]:
-    """A loop `loop(*inputs, out)` over flat arrays of one length: out[i] = function(inputs[0][i], ...).
-
-    function : the name of an elementary function, or any Python function that a kernel could call, whose types are
-    those of the arrays. It is compiled at the first call.
-    """
-    call = getattr(elementary, function) if isinstance(function, str) else function
-    n_arguments = len(inspect.signature(getattr(call, "py_func", call)).parameters)
-    if isinstance(call, FunctionType) and call.__module__ != elementary.__name__:
-        call = njit(error_model="numpy", forceinline=True)(call)
-
-    def one(a, out):
-        for i in range(out.size):
-            out[i] = call(a[i])
-
-    def two(a, b, out):
-        for i in range(out.size):
-            out[i] = call(a[i], b[i])
-
-    def three(a, b, c, out):
-        for i in range(out.size):
-            out[i] = call(a[i], b[i], c[i])
-
-    loop: Callable[..., None] = njit(error_model="numpy", boundscheck=False)((one, two, three)[n_arguments - 1])
-    return loop

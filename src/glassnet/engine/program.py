@@ -110,14 +110,13 @@ class Program:
         """Run "train" or "predict" with these fields of `records.SHARED`; returns the record, (1,), until the next run.
 
         A field that is an array stands for its address. wait : let other threads do all the work, so that this one can
-        be reached by Ctrl-C; for runs that take long.
+        be reached by Ctrl-C; for runs that take long. An interruption since `ready` was called ends it.
         """
         words = self._words
         words[:] = self._fixed
         for name, value in fields.items():
             words[PLACES[name]] = _word(value, name)
         words[PLACES["n_threads"]] = n_threads
-        self.stop[0] = 0
         function = self._runs[kernel]
         while len(self._locals) < n_threads:
             self._locals.append(_Local(self.plan, len(self._locals)))
@@ -133,6 +132,10 @@ class Program:
         place, seed = (int(stream.purpose) << 32) + stream.layer, _word(stream.seed, "seed")
         self._random(_word(words, ""), n_blocks, stream.first_row, stream.step, place, int(seed))
         return words[:n]
+
+    def ready(self) -> None:
+        """Forget interruptions until now, of the run before. To be called before a run, as soon as it is decided on."""
+        self.stop[0] = 0
 
     def interrupt(self) -> None:
         """Ask a run under way to stop. The step it is in may be given up: nothing of it then reaches the parameters."""

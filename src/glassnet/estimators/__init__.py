@@ -1,7 +1,10 @@
 """scikit-learn's face of glassnet."""
 
-from glassnet.estimators.classifier import GlassNetClassifier
-from glassnet.estimators.loading import load
-from glassnet.estimators.regressor import GlassNetRegressor
+from glassnet.estimators.light import import_scikit_learn
 
-__all__ = ["GlassNetClassifier", "GlassNetRegressor", "load"]
+import_scikit_learn()  # before the modules below do, at twice the time
+
+from glassnet.estimators.classifier import GlassNetClassifier  # noqa: E402
+from glassnet.estimators.regressor import GlassNetRegressor  # noqa: E402
+
+__all__ = ["GlassNetClassifier", "GlassNetRegressor"]

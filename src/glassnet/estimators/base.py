@@ -15,7 +15,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from glassnet.errors import DataError, DivergenceWarning, InterruptedWarning, OptionError, warn
 from glassnet.estimators.pictures import Pictures
-from glassnet.estimators.saving import save
 from glassnet.estimators.settings import (
     LBFGS,
     build_layers,
@@ -342,6 +341,8 @@ class GlassNetEstimator(Pictures, BaseEstimator):
 
         Raises OptionError when a function of the user's own is part of it: a function is not data.
         """
+        from glassnet.estimators.saving import save
+
         check_is_fitted(self, "network_")
         save(self, path)
 

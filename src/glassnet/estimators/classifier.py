@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 
-from glassnet.errors import require_choice
+from glassnet.errors import DataError, require_choice
 from glassnet.estimators.base import GlassNetEstimator, loss_from
 from glassnet.estimators.targets import ClassTargets, MultilabelTargets, class_targets
 from glassnet.maths.losses import Loss
+from glassnet.network import checked_weights
+from glassnet.tables.frames import target_of
 
 __all__ = ["GlassNetClassifier"]
 
@@ -99,6 +101,20 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
     def predict(self, X: Any) -> np.ndarray:
         """The most probable label (n,); for a multilabel model a matrix (n, L) of 0 and 1."""
         return self._targets_fitted().decode(self._outputs(X))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Share of the rows, by their weights, whose class is predicted right; of a multilabel model, all labels.
+
+        The same as sklearn.metrics.accuracy_score, without the 40 ms that importing it takes. Raises DataError for
+        targets or weights that do not fit the table.
+        """
+        right = self._targets_fitted().right(y, self.predict(X))
+        if sample_weight is None:
+            return float(right.mean())
+        weights = checked_weights(target_of(sample_weight), len(right), np.dtype(np.float64))
+        if not weights.any():
+            raise DataError("leaves no row: every weight is zero", argument="sample_weight", value=0)
+        return float(np.average(right, weights=weights))
 
     def _targets_fitted(self) -> ClassTargets | MultilabelTargets:
         self._require_fitted()

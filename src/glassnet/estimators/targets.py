@@ -97,6 +97,14 @@ class ClassTargets:
         """The most probable label of each row; the first of equals."""
         return self.classes[self.probabilities(Y).argmax(axis=1)]
 
+    def right(self, y: Any, predicted: np.ndarray) -> np.ndarray:
+        """Which rows have the label predicted for them, (n,); a label that training did not know never has."""
+        y = _checked(y)
+        if y.size != len(y):
+            raise DataError("must be labels (n,)", argument="y", value=y.shape)
+        _require_as_many(y, predicted)
+        return np.asarray(y.reshape(-1) == predicted)
+
     def data(self) -> dict[str, Any]:
         """Plain data."""
         return {"kind": self.kind, "classes": self.classes.tolist(), "dtype": self.classes.dtype.str}
@@ -154,6 +162,12 @@ class MultilabelTargets:
     def decode(self, Y: np.ndarray) -> np.ndarray:
         """1 where a label is more probable than not."""
         return (Y > 0.5).astype(np.int64)
+
+    def right(self, y: Any, predicted: np.ndarray) -> np.ndarray:
+        """Which rows have all labels predicted as they are, (n,)."""
+        T = self.encode(y)
+        _require_as_many(T, predicted)
+        return np.asarray((predicted == T).all(axis=1))
 
     def data(self) -> dict[str, Any]:
         """Plain data."""
@@ -265,6 +279,12 @@ def _checked(y: Any) -> np.ndarray:
     if bad.any():
         _refuse_gap(y, bad)
     return y
+
+
+def _require_as_many(y: np.ndarray, predicted: np.ndarray) -> None:
+    """Raise DataError unless there is a target for each prediction."""
+    if len(y) != len(predicted):
+        raise DataError(f"must have as many rows as X, {len(predicted)}", argument="y", value=len(y))
 
 
 def _refuse_gap(y: np.ndarray, bad: np.ndarray) -> NoReturn:

@@ -17,7 +17,7 @@ from glassnet.maths.optimisers import Optimiser
 from glassnet.maths.penalties import penalty, penalty_backward
 from glassnet.maths.random import Stream
 from glassnet.network import Network
-from glassnet.training.backend import RATES, Backend, GivenUp, Rows, State
+from glassnet.training.backend import RATES, Backend, GivenUp, Rows, State, require_rows
 
 __all__ = ["EngineBackend", "engine_outputs", "unsupported"]
 
@@ -103,6 +103,7 @@ class EngineBackend(Backend):
 
     def run(self, state: State, rows: np.ndarray, rates: np.ndarray) -> tuple[float, bool]:
         """See `Backend.run`."""
+        self._program.ready()
         first, n_steps = int(state["step"]), len(rates)
         if n_steps != -(-len(rows) // self.batch_size):
             raise ValueError(
@@ -129,6 +130,8 @@ class EngineBackend(Backend):
         """Run the training kernel over batches of `rows`."""
         rows = np.ascontiguousarray(rows, np.int64)
         resident = self._program.plan.resident and self._in_order(rows)
+        if not resident:
+            require_rows(rows, len(self.rows.X))
         if resident and not self._loaded:
             self._program.load(self.rows.X, self.rows.T)
         self._loaded = resident
@@ -171,6 +174,7 @@ class EngineBackend(Backend):
 
     def loss_and_gradient(self, params: np.ndarray) -> tuple[float, np.ndarray]:
         """The loss over all training rows, penalties included, and its gradient; see `ReferenceBackend`."""
+        self._program.ready()
         n = len(self.rows.X)
         params = np.ascontiguousarray(params, self.network.dtype)
         done = self._run(
@@ -206,11 +210,11 @@ class EngineBackend(Backend):
         self._evaluating = program = predictor.take()
         try:
             Y, total = predictor.run(program, params, rows.X, self.n_jobs, rows)
+            if program.stop[0]:
+                raise GivenUp
         finally:
             self._evaluating = None
             predictor.give_back(program)
-        if program.stop[0]:
-            raise GivenUp
         return self.per_row(total, rows), Y
 
 
@@ -225,9 +229,11 @@ class _Predictor:
     def take(self) -> Program:
         """A program that no other thread is using."""
         try:
-            return self._free.pop()
+            program = self._free.pop()
         except IndexError:
             return Program(self.plan)
+        program.ready()
+        return program
 
     def give_back(self, program: Program) -> None:
         """Keep a program for the next who needs one."""

@@ -32,15 +32,19 @@ def train_lbfgs(
     with blas_threads_for(backend.network, backend.batch_size), watch:
 
         def loss_and_gradient(params: np.ndarray) -> tuple[float, np.ndarray]:
+            if watch.reason == "interrupted":  # between two calls, where there was nothing to cut short
+                raise GivenUp
             loss, G = backend.loss_and_gradient(params.astype(backend.network.dtype))
             return float(loss), G.astype(np.float64)
 
         def after_iteration(params: np.ndarray) -> None:
             epoch = len(watch.history) + 1
             watch.check_time()
+            # First this, which may be given up: then there was no such iteration. Without penalties, as the other
+            # optimisers show it.
+            loss, _ = watch.evaluate(params, backend.rows)
             if epoch % options.validation_every.n == 0 or watch.reason:
                 watch.validate(epoch, epoch, params)
-            loss, _ = backend.evaluate(params, backend.rows)  # without penalties, as the other optimisers show it
             watch.end_epoch(epoch, epoch, loss, None, params)
             if watch.reason:
                 raise StopIteration
@@ -56,6 +60,7 @@ def train_lbfgs(
                 options={"maxiter": options.max_epochs, "maxfun": 20 * options.max_epochs, "gtol": 1e-6, "ftol": 1e-9},
             )
         if not watch.history and watch.reason is None:  # the start is a minimum already, or has no finite loss
-            after_iteration(start)
+            with suppress(GivenUp, StopIteration):
+                after_iteration(start)
         watch.stop("max_epochs" if len(watch.history) >= options.max_epochs else "converged")
     return watch.outcome()

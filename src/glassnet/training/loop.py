@@ -4,7 +4,7 @@ for each epoch:
     draw the row order and the rates of its steps
     for each run of steps:            a backend call, cut where a validation is due or time is short
         train                         (fewer steps than asked for, when Ctrl-C cut the call short)
-        validate, if it is due
+        validate, if it is due        (or if Ctrl-C ends it all, and it takes no more than a moment)
     write the epoch's row; stop if there is a reason to
 use the best weights
 """
@@ -58,6 +58,8 @@ def run_epoch(epoch: int, state: State, backend: Backend, options: TrainingOptio
     rows = row_order(len(backend.rows.X), backend.batch_size, options.seed, epoch, backend.random_words)
     first = int(state["step"])
     rates = options.rates(first, backend.steps_per_epoch, backend.steps_per_epoch, watch.losses())
+    if watch.reason:  # Ctrl-C, while the order was drawn
+        return
     total, size, done = 0.0, backend.batch_size, 0
     while done < backend.steps_per_epoch:
         end = end_of_run(done, first, backend.steps_per_epoch, options, pace)

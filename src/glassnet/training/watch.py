@@ -19,6 +19,8 @@ from glassnet.training.progress import Progress
 
 __all__ = ["Best", "Outcome", "Watch"]
 
+A_MOMENT = 0.25  # seconds that an evaluation may still take once training was interrupted
+
 
 @dataclass
 class Best:
@@ -58,7 +60,8 @@ class Watch:
     """Sees every epoch and validation of one training, and says when to stop (`reason` is then set).
 
     Used as a context, so that Ctrl-C is caught: the first one asks the backend to cut short the steps under way, stops
-    training and keeps the best weights; a second one interrupts as usual. Only the main thread can catch it.
+    training and keeps the best weights; a second one interrupts as usual. Only the main thread can catch it. The steps
+    since the last validation count only if there is time to validate them: if it takes no more than a moment.
     """
 
     options: TrainingOptions
@@ -111,8 +114,8 @@ class Watch:
         if self.validation is None:
             return
         try:
-            loss, Y = self.backend.evaluate(params, self.validation)
-        except GivenUp:
+            loss, Y = self.evaluate(params, self.validation)
+        except GivenUp:  # what was not measured is not written down, and cannot be the best
             return
         T, weights = self.validation.T, self.validation.weights
         self.measured = {"validation_loss": loss}
@@ -123,6 +126,22 @@ class Watch:
         waited = (step - self.best.step) / self.backend.steps_per_epoch
         if patience is not None and waited >= patience:
             self.stop("early stopping")
+
+    def evaluate(self, params: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
+        """`Backend.evaluate`; once training was interrupted it raises GivenUp where that takes more than a moment."""
+        if self.reason != "interrupted":
+            try:
+                return self.backend.evaluate(params, rows)
+            except GivenUp:  # interrupted just now; perhaps a moment is enough to begin again
+                pass
+        limit = threading.Timer(A_MOMENT, self.backend.interrupt)
+        limit.daemon = True
+        limit.start()
+        try:
+            return self.backend.evaluate(params, rows)
+        finally:
+            limit.cancel()
+            limit.join()
 
     def end_epoch(self, epoch: int, step: int, loss: float, learning_rate: float | None, params: np.ndarray) -> None:
         """Write the epoch's row, show it, and ask the callbacks."""

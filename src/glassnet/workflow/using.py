@@ -10,7 +10,7 @@ import narwhals as nw
 import numpy as np
 
 from glassnet.errors import ColumnError, DataError, OptionError
-from glassnet.estimators import load
+from glassnet.estimators.loading import load
 from glassnet.estimators.report import Report
 from glassnet.tables.delimited import MISSING_AMONG_NUMBERS
 from glassnet.tables.frames import Table, listed, table_of, target_of
