@@ -79,24 +79,31 @@ class EngineBackend(Backend):
         slices = plan.n_slices
         most = threads_of(n_jobs) if slices == 1 else min(threads_of(n_jobs), slices)
         self._crew = Crew(most, self._multiplications, fixed=n_jobs is not None)
-        step = network.params.size + PADDING
+        step = network.params.size + PADDING  # from one slice's gradient to the next
         self._gradient = np.zeros(slices * step, network.dtype)
-        roles = [(block.offset, block.offset + block.size, block.role == "weight") for block in network.blocks]
-        self._fields: dict[str, Any] = {
-            "X": self.rows.X,
-            "T": self.rows.T,
-            "weights": 0 if self.rows.weights is None else self.rows.weights,
-            "gradient": self._gradient,
-            "gradient_step": step,
-            "roles": np.array(roles, np.int64).reshape(-1, 3),
-            "n_roles": len(roles),
+        options = {
             "batch": batch,
+            "gradient_step": step,
             "seed": seed,
             "l1": l1,
             "l2": l2,
             "clip_norm": clip_norm or 0.0,
+        }
+        self._fields = options | self._fixed_fields(batch)
+
+    def _fixed_fields(self, batch: int) -> dict[str, Any]:
+        """Fields of `records.SHARED` that data and network give."""
+        network, rows = self.network, self.rows
+        roles = [(block.offset, block.offset + block.size, block.role == "weight") for block in network.blocks]
+        return {
+            "X": rows.X,
+            "T": rows.T,
+            "weights": 0 if rows.weights is None else rows.weights,
+            "gradient": self._gradient,
+            "roles": np.array(roles, np.int64).reshape(-1, 3),
+            "n_roles": len(roles),
             "smoothing": network.loss.label_smoothing,
-            "smoothing_classes": network.loss.smoothing_classes(self.rows.T),
+            "smoothing_classes": network.loss.smoothing_classes(rows.T),
             "mean": int(network.reduction == "mean"),
             "loss_sums": np.zeros(self._program.n_blocks(batch), network.dtype),
         }
