@@ -322,3 +322,16 @@ def test_a_custom_activation_of_something_that_is_no_function_is_refused(argumen
 def test_something_that_is_no_activation_is_refused(wrong):
     with pytest.raises(OptionError, match="activation must be one of"):
         activation_named(wrong)
+
+
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_where_the_slope_follows_from_the_output_the_scores_are_not_needed(name):
+    activation = ACTIVATIONS[name]
+    Z = np.array([0.0, -0.0, 1e-310, -1e-310, np.inf, -np.inf, np.nan, *np.linspace(-50.0, 50.0, 1001)])
+    with np.errstate(all="ignore"):
+        A = activation.forward(Z)
+        from_scores, from_output = (
+            activation.backward(np.ones_like(Z), Z, A),
+            activation.backward(np.ones_like(Z), A, A),
+        )
+    assert activation.slope_of_output == np.array_equal(from_scores, from_output, equal_nan=True)

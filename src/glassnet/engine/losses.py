@@ -6,81 +6,100 @@ counts, and the loss of each sample, which the driver adds up. An output kernel 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from numba import types
+from numba.core import cgutils
+from numba.extending import intrinsic
 
-from glassnet.engine.formulas import compiled_formula
+from glassnet.engine.formulas import compiled_formula, on_numbers
 from glassnet.engine.memory import jit, local_at, operation_at, reals_of, shared_at
+from glassnet.engine.number import Number, select
 from glassnet.engine.operations import Kernel
 from glassnet.engine.rows import writer
-from glassnet.maths.elementary import exp, log, maximum, where
+from glassnet.engine.vectors import WORD, Vectors
+from glassnet.maths.elementary import exp, log, maximum
 
 __all__ = ["cross_entropy_loss", "elementwise_loss", "elementwise_output", "softmax_output"]
 
 
-def _exponentials(dtype: Any) -> Any:
-    """A function that writes e^(Z_k - largest) to E_k, their total over k, and the largest score of each sample.
+class _Scores:
+    """Writes the passes over the classes of a vector of samples: Z, and E of the same shape."""
 
-    So no exponential overflows. `work` is the address of two rows: the largest scores and the totals.
-    """
-    reals, size = reals_of(dtype), np.dtype(dtype).itemsize
-    e, larger = compiled_formula(exp, dtype), compiled_formula(maximum, dtype)
+    def __init__(self, v: Vectors, z: Any, e: Any, stride: Any, n_classes: Any) -> None:
+        self.v, self.Z, self.E, self.stride, self.n_classes = v, z, e, stride, n_classes
 
-    @jit
-    def exponentials(z, out, work, n_classes, n, stride):
-        largest, total = reals(work, n), reals(work + size * stride, n)
-        Z = reals(z, n)
-        for i in range(n):
-            largest[i] = Z[i]
-        for k in range(1, n_classes):
-            Z = reals(z + size * k * stride, n)
-            for i in range(n):
-                largest[i] = larger(largest[i], Z[i])
-        Z, E = reals(z, n), reals(out, n)
-        for i in range(n):
-            power = e(Z[i] - largest[i])
-            E[i] = power
-            total[i] = power
-        for k in range(1, n_classes):
-            Z, E = reals(z + size * k * stride, n), reals(out + size * k * stride, n)
-            for i in range(n):
-                power = e(Z[i] - largest[i])
-                E[i] = power
-                total[i] += power
+    def each_class(self) -> Iterator[Any]:
+        """The offset of each class's row, in a loop of the code that is being written."""
+        with cgutils.for_range(self.v.builder, self.n_classes) as loop:
+            yield self.v.builder.mul(loop.index, self.stride)
 
-    return exponentials
+    def exponentials(self) -> tuple[Number, Number]:
+        """Write e^(Z_k - largest) to E_k; the largest score and the total. So no exponential overflows."""
+        v, e, larger = self.v, on_numbers(exp), on_numbers(maximum)
+        largest, total = v.variable(v.loaded(self.Z)), v.variable(v.zeros())
+        for row in self.each_class():
+            largest.set(larger(largest.now(), v.loaded(v.at(self.Z, row))))
+        for row in self.each_class():
+            power = e(v.loaded(v.at(self.Z, row)) - largest.now())
+            v.store(power.value, v.at(self.E, row))
+            total.set(total.now() + power)
+        return largest.now(), total.now()
+
+
+def _each_vector(v: Vectors, n: Any) -> Iterator[Any]:
+    """The place of each vector of n columns, in a loop of the code that is being written."""
+    with cgutils.for_range(v.builder, v.builder.sdiv(n, WORD(v.lanes))) as loop:
+        yield v.builder.mul(loop.index, WORD(v.lanes))
+
+
+def _writing(dtype: Any, n_arguments: int, write: Callable[..., None]) -> Any:
+    """An intrinsic of a tuple of whole numbers that is written by write(vectors, *arguments)."""
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        write(Vectors(builder, dtype), *(builder.extract_value(arguments[0], i) for i in range(n_arguments)))
+        return context.get_dummy_value()
+
+    @intrinsic
+    def writing(typing_context: Any, arguments: Any) -> Any:
+        return types.void(types.UniTuple(types.int64, n_arguments)), generate
+
+    return writing
+
+
+def _write_cross_entropy(v: Vectors, z, d, t, loss, share, stride, n_classes, n) -> None:
+    """The loss of each sample and dZ; see `cross_entropy_loss`."""
+    Z, D, T, L, S = (v.pointer(address) for address in (z, d, t, loss, share))
+    for place in _each_vector(v, n):
+        scores = _Scores(v, v.at(Z, place), v.at(D, place), stride, n_classes)
+        largest, total = scores.exponentials()
+        counts = v.loaded(v.at(S, place))
+        logs, scale, lost = on_numbers(log)(total), counts / total, v.variable(v.zeros())
+        for row in scores.each_class():
+            target, power = v.loaded(v.at(v.at(T, place), row)), v.loaded(v.at(scores.E, row))
+            log_y = (v.loaded(v.at(scores.Z, row)) - largest) - logs
+            lost.set(lost.now() - target * select(target > 0.0, log_y, 0.0))
+            v.store((power * scale - target * counts).value, v.at(scores.E, row))
+        v.store(lost.now().value, v.at(L, place))
 
 
 def cross_entropy_loss(dtype: Any) -> Kernel:
-    """-Σ_j T_j log softmax(Z)_j and dZ = softmax(Z) - T: `maths.losses.softmax_cross_entropy`, classes along rows."""
-    reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
-    ln, choose = compiled_formula(log, dtype), compiled_formula(where, dtype)
-    exponentials = _exponentials(dtype)
+    """-Σ_j T_j log softmax(Z)_j and dZ = softmax(Z) - T: `maths.losses.softmax_cross_entropy`, classes along rows.
+
+    Vectors are named, since ten classes would else be forty short loops of Numba's, each with a prologue that takes
+    longer than itself.
+    """
+    size, cross_entropy = np.dtype(dtype).itemsize, _writing(dtype, 8, _write_cross_entropy)
 
     def kernel(at_shared, at_local, at_operation):
         shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
-        n, stride, n_classes, begin = local.end - local.begin, shared.stride, shared.n_outputs, local.begin
-        z, d = shared.arena + size * (operation.x + begin), shared.arena + size * (operation.dx + begin)
-        t = shared.arena + size * (shared.targets + local.number * shared.targets_step + begin)
-        work = shared.arena + size * (operation.kept + begin)
-        share = reals(shared.arena + size * (shared.counts + stride + begin), n)
-        exponentials(z, d, work, n_classes, n, stride)
-        largest, total = reals(work, n), reals(work + size * stride, n)
-        loss, logs = reals(shared.arena + size * (shared.losses + begin), n), reals(work + 2 * size * stride, n)
-        for i in range(n):
-            logs[i] = ln(total[i])
-            total[i] = share[i] / total[i]
-        for k in range(n_classes):
-            Z, dZ = reals(z + size * k * stride, n), reals(d + size * k * stride, n)
-            T = reals(t + size * k * stride, n)
-            for i in range(n):  # two loops: LLVM gives up on one with this many arrays that might overlap
-                log_y = (Z[i] - largest[i]) - logs[i]
-                part = T[i] * choose(T[i] > real(0), log_y, real(0))
-                loss[i] = -part if k == 0 else loss[i] - part
-            for i in range(n):
-                dZ[i] = dZ[i] * total[i] - T[i] * share[i]
+        begin, stride = shared.arena + size * local.begin, shared.stride
+        z, d, loss = begin + size * operation.x, begin + size * operation.dx, begin + size * shared.losses
+        t = begin + size * (shared.targets + local.number * shared.targets_step)
+        share = begin + size * (shared.counts + stride)
+        cross_entropy((z, d, t, loss, share, stride, shared.n_outputs, local.end - local.begin))
 
     return kernel
 
@@ -130,22 +149,25 @@ def elementwise_loss(dtype: Any, value: Callable[..., Any], slope: Callable[...,
     return kernel
 
 
+def _write_softmax(v: Vectors, z, y, stride, n_classes, n) -> None:
+    """Y = softmax(Z)."""
+    Z, Y = v.pointer(z), v.pointer(y)
+    for place in _each_vector(v, n):
+        scores = _Scores(v, v.at(Z, place), v.at(Y, place), stride, n_classes)
+        _, total = scores.exponentials()
+        for row in scores.each_class():
+            v.store((v.loaded(v.at(scores.E, row)) / total).value, v.at(scores.E, row))
+
+
 def softmax_output(dtype: Any) -> Kernel:
     """Y = softmax(Z), classes along rows: `maths.losses.softmax`."""
-    reals, size = reals_of(dtype), np.dtype(dtype).itemsize
-    exponentials, write = _exponentials(dtype), writer(dtype)
+    size, softmax, write = np.dtype(dtype).itemsize, _writing(dtype, 5, _write_softmax), writer(dtype)
 
     def kernel(at_shared, at_local, at_operation):
         shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
-        n, stride, n_classes, begin = local.end - local.begin, shared.stride, shared.n_outputs, local.begin
-        z, y = shared.arena + size * (operation.x + begin), shared.arena + size * (shared.outputs + begin)
-        work = shared.arena + size * (operation.kept + begin)
-        exponentials(z, y, work, n_classes, n, stride)
-        total = reals(work + size * stride, n)
-        for k in range(n_classes):
-            Y = reals(y + size * k * stride, n)
-            for i in range(n):
-                Y[i] /= total[i]
+        begin = shared.arena + size * local.begin
+        z, y = begin + size * operation.x, begin + size * shared.outputs
+        softmax((z, y, shared.stride, shared.n_outputs, local.end - local.begin))
         write(shared, local)
 
     return kernel

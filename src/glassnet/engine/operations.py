@@ -133,9 +133,10 @@ def dense_gradient(dtype: Any) -> Kernel:
 
 
 def activation_forward(dtype: Any, name: str) -> Kernel:
-    """A = f(Z), the formula of `maths.activations`."""
-    formula, reals = compiled_formula(ACTIVATIONS[name].forward, dtype), reals_of(dtype)
-    size = np.dtype(dtype).itemsize
+    """A = f(Z), the formula of `maths.activations`; A may lie where Z does if the backward pass asks for A alone."""
+    activation = ACTIVATIONS[name]
+    formula, reals, size = compiled_formula(activation.forward, dtype), reals_of(dtype), np.dtype(dtype).itemsize
+    over = activation.slope_of_output
 
     def kernel(at_shared, at_local, at_operation):
         shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
@@ -143,9 +144,13 @@ def activation_forward(dtype: Any, name: str) -> Kernel:
         for u in range(operation.n_out):
             place = u * shared.stride + local.begin
             Z = reals(shared.arena + size * (operation.x + place), n)
-            A = reals(shared.arena + size * (operation.a + place), n)
-            for i in range(n):
-                A[i] = formula(Z[i])
+            if over and operation.x == operation.a:
+                for i in range(n):  # a loop of its own: of two arrays that overlap LLVM makes no vectors
+                    Z[i] = formula(Z[i])
+            else:
+                A = reals(shared.arena + size * (operation.a + place), n)
+                for i in range(n):
+                    A[i] = formula(Z[i])
 
     return kernel
 

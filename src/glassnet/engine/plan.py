@@ -243,16 +243,21 @@ class _Layout:
         self.width, self.unasked = n_out, 0
 
     def _activation(self, i: int, activation: ActivationFunction) -> None:
-        if activation.name != "identity":
-            self._in_place(i, "activation", activation.name)
+        if activation.name == "identity":
+            return
+        after_dense = bool(self.operations) and self.operations[-1].fields.get("is_dense", 0) == 1
+        self._in_place(i, "activation", activation.name, over=after_dense and activation.slope_of_output)
 
     def _dropout(self, i: int, layer: Dropout) -> None:
         self._in_place(i, "dropout", "", option=layer.rate, kept=self.rows.take(self.width))
 
-    def _in_place(self, i: int, kind: str, formula: str, **fields: int | float) -> None:
-        """An operation on each entry, whose gradient overwrites the one that comes to it."""
+    def _in_place(self, i: int, kind: str, formula: str, over: bool = False, **fields: int | float) -> None:
+        """An operation on each entry, whose gradient overwrites the one that comes to it.
+
+        over : whether its outputs overwrite the scores, which nobody asks for again.
+        """
         place = max(self.gradient, 0)
-        a = self.rows.take(self.width, ones_below=True)
+        a = self.value if over else self.rows.take(self.width, ones_below=True)
         passes = ("forward", "backward") if self.gradient >= 0 else ("forward",)
         self._operation(i, kind, formula, passes, n_in=self.width, n_out=self.width, a=a, da=place, dx=place, **fields)
 

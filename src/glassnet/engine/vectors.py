@@ -88,3 +88,24 @@ class Vectors:
     def zeros(self) -> Number:
         """A vector of zeros, for arithmetic."""
         return Number(self.builder, self.zero)
+
+    def variable(self, first: Number) -> Variable:
+        """A vector that loops of the kernel change."""
+        return Variable(self.builder, first)
+
+
+class Variable:
+    """A number of a kernel that changes while it runs; LLVM keeps it in a register."""
+
+    def __init__(self, builder: Any, first: Number) -> None:
+        self.builder = builder
+        self.place = cgutils.alloca_once(builder, first.value.type)
+        self.set(first)
+
+    def set(self, number: Number) -> None:
+        """Change it."""
+        self.builder.store(number.value, self.place)
+
+    def now(self) -> Number:
+        """What it is."""
+        return Number(self.builder, self.builder.load(self.place))

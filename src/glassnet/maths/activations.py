@@ -158,7 +158,8 @@ def mish_backward(dA: Array, Z: Array, A: Array) -> Array:
 class Activation:
     """An activation function with its backward pass: `forward(Z) -> A` and `backward(dA, Z, A) -> dZ`.
 
-    `initializer` names the rule for the weights of a layer that ends in it (see `initialisers`).
+    `initializer` names the rule for the weights of a layer that ends in it (see `initialisers`). `slope_of_output`:
+    whether `backward` finds all it needs in A, so that backward(dA, A, A) = backward(dA, Z, A) and Z need not be kept.
     """
 
     name: str
@@ -166,18 +167,19 @@ class Activation:
     backward: Callable[[Array, Array, Array], Array]
     initializer: str = "glorot_uniform"
     custom: bool = False
+    slope_of_output: bool = False
 
 
 ACTIVATIONS: dict[str, Activation] = {
     activation.name: activation
     for activation in (
-        Activation("identity", identity, identity_backward),
-        Activation("sigmoid", sigmoid, sigmoid_backward),
-        Activation("tanh", tanh, tanh_backward),
-        Activation("relu", relu, relu_backward, "he_normal"),
-        Activation("leaky_relu", leaky_relu, leaky_relu_backward, "he_normal"),
-        Activation("elu", elu, elu_backward, "he_normal"),
-        Activation("selu", selu, selu_backward, "lecun_normal"),
+        Activation("identity", identity, identity_backward, slope_of_output=True),
+        Activation("sigmoid", sigmoid, sigmoid_backward, slope_of_output=True),
+        Activation("tanh", tanh, tanh_backward, slope_of_output=True),
+        Activation("relu", relu, relu_backward, "he_normal", slope_of_output=True),
+        Activation("leaky_relu", leaky_relu, leaky_relu_backward, "he_normal", slope_of_output=True),
+        Activation("elu", elu, elu_backward, "he_normal", slope_of_output=True),
+        Activation("selu", selu, selu_backward, "lecun_normal", slope_of_output=True),
         Activation("gelu", gelu, gelu_backward, "he_normal"),
         Activation("silu", silu, silu_backward, "he_normal"),
         Activation("mish", mish, mish_backward, "he_normal"),
