@@ -94,6 +94,8 @@ class Fitting:
             return self.rows, None
         fraction = self.settings["validation_fraction"]
         training, held_out = choose_rows(self.samples, validation, fraction, self.seed, self._classes())
+        if len(held_out) == 0 and groups is not None:
+            raise DataError("must hold at least two groups, one of them to validate on", argument="groups", value=1)
         if len(held_out) == 0 and self.estimator.early_stopping == "auto" and validation is None:
             self.settings["early_stopping"] = False  # nothing but classes of one row
             return self.rows, None
@@ -104,8 +106,6 @@ class Fitting:
                 value=fraction,
                 remedy="Raise it, pass validation=(X, y) to fit, or set early_stopping=False.",
             )
-        if len(training) == 0:
-            raise DataError("holds out every row: there is one group only", argument="groups", value=1)
         return take(self.rows, training), Held(take(self.rows, held_out), self.samples.take(held_out), own=False)
 
     def _given(self, X: Any, y: Any, sample_weight: Any = None) -> Held:

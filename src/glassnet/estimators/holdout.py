@@ -9,6 +9,7 @@ import numpy as np
 
 from glassnet.errors import DataError, OptionError
 from glassnet.estimators.samples import Samples, native_rows
+from glassnet.tables.frames import Table
 from glassnet.training.backend import Rows
 from glassnet.training.validation import split_groups, split_last, split_rows
 
@@ -75,7 +76,9 @@ def choose_rows(
 
 def _last_split(splitter: Any, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
     """The last of a splitter's splits: of a TimeSeriesSplit the one that trains on most rows, of others any."""
-    splits = list(splitter.split(native_rows(samples), samples.y, samples.groups))
+    X = native_rows(samples)
+    X = np.zeros((samples.n_rows, 1)) if isinstance(X, dict | Table) else X  # whose length is not its number of rows
+    splits = list(splitter.split(X, samples.y, samples.groups))
     if not splits:
         raise DataError("gives no split of the training rows", argument="validation", value=splitter)
     training, held_out = (np.sort(np.asarray(part)) for part in splits[-1])
