@@ -45,6 +45,14 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
     early_stopping : stop when the validation loss has not improved for `patience` epochs, and use the weights of the
         best one. "auto" does so where the validation set has at least 10 rows.
     validation_fraction : of the rows, held out to validate.   validation_every : 2 (epochs) or "50 steps".
+    scoring : what decides between epochs: "auto" and "loss" the validation loss; the name of a scikit-learn scorer
+        ("roc_auc") or a function of (estimator, X, y) its value, higher is better.
+    refit : train anew on all rows afterwards, those that validated too, for as many epochs as were best. `history_` is
+        that of the first training.
+    class_weight : what rows of a class count in training and validation loss: None, a dict {label: weight}, where those
+        not named count 1, or "balanced", all classes the same. It multiplies sample_weight; scorers do not see it.
+    calibration : "none", or "temperature": probabilities are softened or sharpened by one number that makes the log
+        loss of the validation rows lowest. The most probable class stays.
     input_scaling : "standard", "minmax" (to [-1, 1]), "robust" or "none".
     dtype : "float32" or "float64", to compute in.   random_state : a whole number makes a fit repeatable.
     engine : "reference" computes with NumPy, "compiled" with machine code made for this processor; they agree but for
@@ -54,12 +62,14 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
         process may use; -1 all of these; or a whole number. Results do not depend on it.
     time_limit : seconds after which training stops.   warm_start : go on from the weights of the last fit, on its
         engine.
-    verbose : show progress.   callbacks : functions of each epoch's row; a true answer stops training.
+    verbose : show progress.   callbacks : functions of each epoch's row, a true answer stops training; or callbacks of
+        scikit-learn 1.9, which `set_callbacks` takes as well.
 
     Attributes
     ----------
     classes_, n_features_in_, feature_names_in_, coefs_, intercepts_, loss_curve_, n_iter_ : as in scikit-learn.
-    history_ : one dict an epoch: epoch, step, loss, validation_loss, validation_accuracy, learning_rate, seconds.
+    history_ : one dict an epoch: epoch, step, loss, validation_loss, validation_accuracy, validation_score (where
+        `scoring` is not the loss), learning_rate, seconds.   temperature_ : 1, or what calibration found.
     best_epoch_ : whose weights these are.   stop_reason_ : why training ended.
     settings_ : what each argument became.   network_ : the trained `Network`.   encoder_ : the fitted `TableEncoder`.
 
