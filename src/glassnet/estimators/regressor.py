@@ -29,7 +29,8 @@ class GlassNetRegressor(RegressorMixin, GlassNetEstimator):
 
     loss : "squared_error" (the mean), "absolute_error" (the median), "huber", "quantile", "poisson" (counts), or a
         Loss.
-    quantiles : those that loss="quantile" learns, increasing, such as (0.1, 0.5, 0.9); see `predict_quantiles`.
+    quantiles : those to learn, increasing, such as (0.1, 0.5, 0.9), with loss "auto" or "quantile"; see
+        `predict_quantiles`.
     target_scaling : "standard", "minmax", "robust" or "none" for y while training; losses in `history_` are in these
         units. "auto" is "standard", or "none" for loss="poisson". Huber's δ of 1 is in these units, too.
 
@@ -55,7 +56,7 @@ class GlassNetRegressor(RegressorMixin, GlassNetEstimator):
         return NumberTargets.fit(y, settings["target_scaling"])
 
     def _loss(self, settings: dict[str, Any], targets: NumberTargets) -> Loss:
-        loss = loss_from(settings, targets.default_loss)
+        loss = loss_from(settings, targets.default_loss if settings["quantiles"] is None else "quantile")
         if not loss.custom:
             require_choice("loss", loss.name, ["auto", *LOSSES_OF_NUMBERS])
         return loss
