@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from glassnet.errors import DivergenceWarning, InterruptedWarning, OptionError, warn
 from glassnet.estimators.calibrating import Conformal, calibrate, rows_to_calibrate_on
-from glassnet.estimators.events import CallbackSupportMixin, begin_fit, end_fit, has_callbacks, with_callbacks
+from glassnet.estimators.events import Callbacks, begin_fit, end_fit, has_callbacks, torn_down
 from glassnet.estimators.fitted import Fitted
 from glassnet.estimators.fitting import Fitting
 from glassnet.estimators.holdout import Held, check_validation
@@ -30,7 +30,7 @@ from glassnet.training.watch import Outcome
 __all__ = ["GlassNetEstimator"]
 
 
-class GlassNetEstimator(Fitted, Pictures, CallbackSupportMixin, BaseEstimator):
+class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
     """Base of the two estimators; their docstrings say what the arguments mean."""
 
     _targets: Any
@@ -149,7 +149,7 @@ class GlassNetEstimator(Fitted, Pictures, CallbackSupportMixin, BaseEstimator):
         Returns the estimator. Raises OptionError, DataError, ColumnError or TrainingDiverged, see `glassnet.errors`.
         """
         check_validation(validation, groups)
-        fit = with_callbacks(GlassNetEstimator._fit) if has_callbacks(self) else GlassNetEstimator._fit
+        fit = torn_down(GlassNetEstimator._fit) if has_callbacks(self) else GlassNetEstimator._fit
         return fit(self, X, y, sample_weight, validation, groups)
 
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: Any, groups: Any) -> GlassNetEstimator:

@@ -13,27 +13,37 @@ import numpy as np
 from glassnet.errors import OptionError
 from glassnet.training.options import Observer
 
-try:
-    from sklearn.callback import CallbackSupportMixin, with_callbacks
-except ImportError:  # scikit-learn before 1.9
-
-    class CallbackSupportMixin:  # type: ignore[no-redef]
-        """Nothing: this scikit-learn has no callbacks."""
-
-    def with_callbacks(method: Any) -> Any:
-        """The method itself."""
-        return method
+__all__ = ["Callbacks", "Epochs", "begin_fit", "end_fit", "has_callbacks", "plain_callbacks", "torn_down"]
 
 
-__all__ = [
-    "CallbackSupportMixin",
-    "Epochs",
-    "begin_fit",
-    "end_fit",
-    "has_callbacks",
-    "plain_callbacks",
-    "with_callbacks",
-]
+class Callbacks:
+    """The methods of an estimator that takes callbacks: scikit-learn's own, imported when they are first needed."""
+
+    def set_callbacks(self, *callbacks: Any) -> Any:
+        """Have scikit-learn's callbacks (ProgressBar, ScoringMonitor, …) follow each `fit`; without any, none.
+
+        Returns the estimator. Raises OptionError where scikit-learn is older than 1.9.
+        """
+        return _support(callbacks).CallbackSupportMixin.set_callbacks(self, *callbacks)
+
+    def _init_callback_context(self, *arguments: Any, **options: Any) -> Any:
+        """The context of a fit, see scikit-learn."""
+        return _support(()).CallbackSupportMixin._init_callback_context(self, *arguments, **options)
+
+
+def _support(callbacks: Sequence[Any]) -> Any:
+    """The module `sklearn.callback`. Raises OptionError where scikit-learn has none."""
+    try:
+        from sklearn import callback
+    except ImportError:
+        value = callbacks[0] if callbacks else None
+        raise OptionError("needs scikit-learn 1.9 or later", argument="callbacks", value=value) from None
+    return callback
+
+
+def torn_down(method: Callable[..., Any]) -> Callable[..., Any]:
+    """The method, after which scikit-learn's callbacks are told that it is over, also where it fails."""
+    return _support(()).with_callbacks(method)
 
 
 def is_fit_callback(value: Any) -> bool:
@@ -59,14 +69,12 @@ def plain_callbacks(callbacks: Sequence[Any]) -> list[Any]:
 def begin_fit(estimator: Any, max_epochs: int, X: Any, y: Any, sample_weight: Any) -> Epochs | None:
     """Tell scikit-learn's callbacks that `fit` begins; None where there are none.
 
-    Raises OptionError where `callbacks` holds some and this scikit-learn has no such protocol.
+    Raises OptionError where there are some and scikit-learn has no such protocol.
     """
     given = [callback for callback in estimator.callbacks if is_fit_callback(callback)]
     before = estimator.__dict__.get("_skl_callbacks")
     if not given and not before:
         return None
-    if not hasattr(estimator, "_init_callback_context"):
-        raise OptionError("needs scikit-learn 1.9 or later for such an object", argument="callbacks", value=given[0])
     estimator._skl_callbacks = [*(before or []), *given]
     try:
         context = estimator._init_callback_context(max_subtasks=max_epochs)
