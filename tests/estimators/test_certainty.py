@@ -305,3 +305,31 @@ def test_scores_that_do_not_fit_are_a_model_file_error(tmp_path, damage):
     write_model(tmp_path / "odd.glassnet", header, arrays)
     with pytest.raises(ModelFileError, match=r"odd.glassnet: is damaged: "):
         glassnet.load(tmp_path / "odd.glassnet")
+
+
+# --- engines and rows ---
+
+
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
+def test_either_engine_calibrates_scores_and_refits(engine):
+    X, y = classes(600)
+    options = {"engine": engine, "calibration": "temperature", "scoring": "accuracy", "class_weight": "balanced"}
+    clf = quick(GlassNetClassifier, **options, max_epochs=8).fit(X, y)
+    assert clf.settings_["engine"] == engine
+    scores = [row["validation_score"] for row in clf.history_]
+    assert clf.best_epoch_ == 1 + int(np.argmax(scores))
+    sets = clf.predict_set(X, 0.8)
+    assert sets[np.arange(600), y].mean() == pytest.approx(0.82, abs=0.2)  # 60 rows validated
+    assert quick(GlassNetClassifier, **options, refit=True, max_epochs=8).fit(X, y).score(X, y) > 0.5
+
+
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
+def test_what_is_said_of_a_row_does_not_depend_on_the_others(engine):
+    X, y = classes(300)
+    options = {"engine": engine, "max_epochs": 3}
+    clf = quick(GlassNetClassifier, **options, calibration="temperature").fit(X, y)
+    model = quick(GlassNetRegressor, **options).fit(X, X[:, 0])
+    P, ends = clf.predict_proba(X), model.predict_interval(X)
+    for rows in (slice(0, 1), slice(7, 20), slice(299, 300)):
+        assert clf.predict_proba(X[rows]).tobytes() == P[rows].tobytes()
+        assert model.predict_interval(X[rows]).tobytes() == ends[rows].tobytes()

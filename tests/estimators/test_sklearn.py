@@ -216,6 +216,9 @@ def test_partial_fit_of_several_labels_reaches_what_fit_does():
         clf.partial_fit(X, T, classes=[0, 1])
     assert clf.score(X, T) > 0.95
     assert clf.predict(X).shape == T.shape
+    clf.partial_fit(X, T, classes=["right", "up"])  # names count for nothing here, their number does
+    with pytest.raises(DataError, match="^classes must name a label for each of 2 columns of y, got 3"):
+        clf.partial_fit(X, T, classes=[0, 1, 2])
 
 
 def test_partial_fit_of_a_regressor_counts_weights():

@@ -132,7 +132,9 @@ class Fitting:
             "_targets": self.targets,
             "settings_": self.settings,
             "history_": [],
+            "n_features_in_": len(self.encoder.columns),
             "_temperature": 1.0,
+            "_conformal": None,
         }
 
     def follow(self, held: Held | None, epochs: Epochs | None) -> None:

@@ -67,18 +67,17 @@ def class_targets_for(estimator: Any, y: Any, classes: Any) -> ClassTargets | Mu
     Raises DataError where the first call has no `classes`, or a later one has others.
     """
     if hasattr(estimator, "_targets"):
-        known = estimator._targets.classes
-        if classes is not None and not np.array_equal(np.unique(target_of(classes)), known):
+        targets = estimator._targets
+        if targets.kind == "multilabel":
+            _require_labels(classes, targets.n_labels)
+        elif classes is not None and not np.array_equal(np.unique(target_of(classes)), targets.classes):
             raise DataError(
                 "must be the classes of the first call, or None", argument="classes", value=target_of(classes).tolist()
             )
         return None
     y = target_of(y)
     if y.ndim == 2 and y.shape[1] > 1:
-        if classes is not None and len(classes) != y.shape[1]:
-            raise DataError(
-                f"must name a label for each of {y.shape[1]} columns of y", argument="classes", value=len(classes)
-            )
+        _require_labels(classes, y.shape[1])
         return MultilabelTargets(y.shape[1])
     if classes is None:
         raise DataError(
@@ -87,3 +86,11 @@ def class_targets_for(estimator: Any, y: Any, classes: Any) -> ClassTargets | Mu
             value=None,
         )
     return given_classes(classes)
+
+
+def _require_labels(classes: Any, n_labels: int) -> None:
+    """Raise DataError unless `classes`, where it is given, names as many labels as y has columns."""
+    if classes is not None and len(classes) != n_labels:
+        raise DataError(
+            f"must name a label for each of {n_labels} columns of y", argument="classes", value=len(classes)
+        )
