@@ -1,5 +1,6 @@
 """Which rows validate, what decides between epochs, and training anew on all rows."""
 
+import time
 import warnings
 
 import numpy as np
@@ -279,3 +280,19 @@ def test_choices_of_validation_are_kept_in_a_model_file(tmp_path):
     loaded = glassnet.load(tmp_path / "model.glassnet")
     assert loaded.settings_ == clf.settings_
     assert loaded.history_[0]["validation_score"] == clf.history_[0]["validation_score"]
+
+
+def test_a_refit_that_time_cuts_short_leaves_the_first_weights():
+    X, y = table()
+    first = quick(time_limit=1e6).fit(X, y)
+    seen = []
+
+    def slow(row):
+        seen.append(row["epoch"])
+        if row["epoch"] == 12:
+            time.sleep(0.5)  # the first training ends, its time used up but for a moment
+
+    clf = quick(refit=True, time_limit=0.5, callbacks=[slow]).fit(X, y)
+    assert seen == list(range(1, 13))
+    assert clf.stop_reason_ == "time limit"
+    assert clf.network_.params.tobytes() == first.network_.params.tobytes()

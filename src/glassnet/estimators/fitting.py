@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -141,20 +142,14 @@ class Fitting:
         """Let a scorer compare the validations, where one was asked for, and scikit-learn's callbacks follow."""
         scoring = self.settings["scoring"]
         scored = not (isinstance(scoring, str) and scoring == LOSS)
-        if held is None and scored:
-            raise OptionError(
-                "needs rows to validate on",
-                argument="scoring",
-                value=scoring,
-                remedy="Set early_stopping=True, or pass validation=(X, y) to fit.",
-            )
-        if held is None and self.settings["calibration"] == "temperature":
-            raise OptionError(
-                "needs rows to validate on",
-                argument="calibration",
-                value="temperature",
-                remedy="Set early_stopping=True, or pass validation=(X, y) to fit.",
-            )
+        for argument, asked in (("scoring", scored), ("calibration", self.settings["calibration"] != "none")):
+            if held is None and asked:
+                raise OptionError(
+                    "needs rows to validate on",
+                    argument=argument,
+                    value=self.settings[argument],
+                    remedy="Set early_stopping=True, or pass validation=(X, y) to fit.",
+                )
         if held is not None and scored:
 
             def twin(params: np.ndarray, X: Any, Y: np.ndarray) -> Any:
@@ -167,21 +162,28 @@ class Fitting:
 
     def train(self, training: Rows, held: Held | None) -> Outcome:
         """Run the loop the settings ask for, on the engine they ask for; the network then has the best weights."""
-        run = train_lbfgs if self.settings["optimizer"] == LBFGS else train
+        run, begun = train_lbfgs if self.settings["optimizer"] == LBFGS else train, time.monotonic()
         outcome = run(self.backend(training), self.options, None if held is None else held.rows, self.progress)
         if self.settings["refit"] and held is not None and outcome.reason not in CUT_SHORT:
-            outcome = self._refit(run, outcome, held)
+            outcome = self._refit(run, outcome, held, time.monotonic() - begun)
         self.network.params = outcome.params
         return outcome
 
-    def _refit(self, run: Any, outcome: Outcome, held: Held) -> Outcome:
-        """Train anew on all rows, the validation rows among them, for as many epochs as were best."""
-        rows = join(self.rows, held.rows) if held.own else self.rows
+    def _refit(self, run: Any, outcome: Outcome, held: Held, seconds: float) -> Outcome:
+        """Train anew on all rows, the validation rows among them, for as many epochs as were best.
+
+        seconds : of the time limit that are spent. Where the rest is cut short, the weights of the first training are the better ones, and are kept.
+        """
+        rows, limit = join(self.rows, held.rows) if held.own else self.rows, self.options.time_limit
+        left = None if limit is None else max(limit - seconds, 1e-3)
         self.network = self.new_network(rows.X.shape[1])
-        self.options = replace(self.options, stop_after=outcome.best_epoch, score=None, observers=(), callbacks=())
+        plain: dict[str, Any] = {"score": None, "observers": (), "callbacks": ()}
+        self.options = replace(self.options, stop_after=outcome.best_epoch, time_limit=left, **plain)
         again = run(self.backend(rows), self.options, None, self.progress)
-        reason = again.reason if again.reason in CUT_SHORT else outcome.reason
-        return replace(again, history=outcome.history, best_epoch=outcome.best_epoch, reason=reason)
+        if again.reason in CUT_SHORT:
+            failure = {"diverged_loss": again.diverged_loss, "diverged_step": again.diverged_step}
+            return replace(outcome, reason=again.reason, **failure)
+        return replace(outcome, params=again.params)
 
     def backend(self, rows: Rows) -> Backend:
         """The engine the settings ask for; they then say which one that was."""

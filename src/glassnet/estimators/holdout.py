@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,7 +79,7 @@ def _last_split(splitter: Any, samples: Samples) -> tuple[np.ndarray, np.ndarray
     """The last of a splitter's splits: of a TimeSeriesSplit the one that trains on most rows, of others any."""
     X = native_rows(samples)
     X = np.zeros((samples.n_rows, 1)) if isinstance(X, dict | Table) else X  # whose length is not its number of rows
-    splits = list(splitter.split(X, samples.y, samples.groups))
+    splits = deque(splitter.split(X, samples.y, samples.groups), maxlen=1)
     if not splits:
         raise DataError("gives no split of the training rows", argument="validation", value=splitter)
     training, held_out = (np.sort(np.asarray(part)) for part in splits[-1])

@@ -103,10 +103,9 @@ def importance(
     whole = score(matrix)
     falls = {}
     for j, (name, block) in enumerate(blocks_of(estimator.encoder_)):
-        falls[name] = [
-            whole - score(shuffled(matrix, block, Stream(seed, Purpose.CHECK, step=repeat, layer=j)))
-            for repeat in range(n_repeats if block.stop > block.start else 1)
-        ]
+        streams = [Stream(seed, Purpose.CHECK, step=repeat, layer=j) for repeat in range(n_repeats)]
+        left_out = block.stop == block.start
+        falls[name] = [0.0 if left_out else whole - score(shuffled(matrix, block, stream)) for stream in streams]
     return Importance(list(falls), falls, whole, _name_of(scoring, estimator), samples.n_rows)
 
 
@@ -120,8 +119,6 @@ def blocks_of(encoder: Any) -> list[tuple[str, slice]]:
 
 def shuffled(matrix: np.ndarray, block: slice, stream: Stream) -> np.ndarray:
     """A copy of a matrix with one block of columns in another order of rows."""
-    if block.stop == block.start:
-        return matrix
     twin = matrix.copy()
     twin[:, block] = matrix[stream.permutation(len(matrix)), block]
     return twin
