@@ -172,7 +172,8 @@ class Fitting:
     def _refit(self, run: Any, outcome: Outcome, held: Held, seconds: float) -> Outcome:
         """Train anew on all rows, the validation rows among them, for as many epochs as were best.
 
-        seconds : of the time limit that are spent. Where the rest is cut short, the weights of the first training are the better ones, and are kept.
+        seconds : of the time limit that are spent. Where the rest is cut short, the weights of the first training are
+        the better ones, and are kept.
         """
         rows, limit = join(self.rows, held.rows) if held.own else self.rows, self.options.time_limit
         left = None if limit is None else max(limit - seconds, 1e-3)
