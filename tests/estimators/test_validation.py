@@ -105,12 +105,13 @@ def test_rows_validate_that_were_asked_to_though_training_does_not_stop_early():
     assert clf.best_epoch_ == 1 + int(np.argmin(losses))
 
 
-@pytest.mark.parametrize("kind", ["pandas", "polars", "array", "dict", "list"])
+@pytest.mark.parametrize("kind", ["pandas", "polars", "arrow", "array", "dict", "list"])
 def test_a_splitter_and_a_scorer_take_every_kind_of_table(kind):
     X, y = table()
     X = {
         "pandas": lambda: X,
         "polars": lambda: pl.from_pandas(X),
+        "arrow": lambda: pl.from_pandas(X).to_arrow(),
         "array": lambda: X[["size"]].to_numpy(),
         "dict": lambda: {name: X[name].to_numpy() for name in X},
         "list": lambda: X[["size"]].to_numpy().tolist(),

@@ -101,9 +101,9 @@ def native_rows(samples: Samples) -> Any:
     from sklearn.utils import _safe_indexing
 
     X, places = samples.X, samples.places
-    if isinstance(X, dict):
+    if isinstance(X, dict) and not hasattr(X, "nnz"):  # one kind of sparse array is a dict, too
         return {name: _safe_indexing(values, places) for name, values in X.items()}
     try:
         return _safe_indexing(X, places)
-    except (TypeError, ValueError, AttributeError, IndexError, KeyError):
+    except (TypeError, ValueError, AttributeError, IndexError, KeyError, NotImplementedError):
         return samples.table
