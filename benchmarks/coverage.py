@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import sys
 
-if __name__ == "__main__":
-    sys.path.pop(0)  # this folder: Numba looks for a package `coverage`, and is not to find this file
+if __name__ != "__main__":  # another script of this folder, in which Numba looks for the package of that name
+    raise ImportError("this is a benchmark, not the package coverage")
+sys.path.pop(0)  # and so that Numba does not find this file from here
 
 import argparse
 import os
@@ -99,7 +100,9 @@ def main() -> None:
         print(f"{name:<20}{cells}{mean[4]:>8.2f}{time.perf_counter() - begun:>9.0f}", flush=True)
         means.append(mean)
     print(f"{'mean':<20}" + "".join(f"{m:>8.2f}      " for m in np.mean(means, axis=0)[:4]))
+    low, high = 100 * given.coverage, 100 * given.coverage + 2
+    outside = [name for (name, _), mean in zip(tables, means, strict=True) if not low <= mean[0] <= high]
+    print(f"\nnot between {low:g} and {high:g} with fit alone: {', '.join(outside) or 'none'}")
 
 
-if __name__ == "__main__":
-    main()
+main()

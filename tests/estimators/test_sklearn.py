@@ -353,3 +353,16 @@ def test_an_object_of_the_protocol_is_refused_where_scikit_learn_has_none(monkey
     with pytest.raises(OptionError, match=r"^callbacks needs scikit-learn 1.9 or later, got <.*Log object"):
         quick().set_callbacks(Log())
     quick(max_epochs=1).fit(X, y)  # nothing else needs it
+
+
+@with_callbacks
+def test_a_progress_bar_of_a_search_reaches_the_estimators_within(capsys):
+    from sklearn.callback import ProgressBar
+
+    X, y = clouds()
+    search = GridSearchCV(quick(max_epochs=3, patience=1), {"l2": [0.0, 0.1]}, cv=2)
+    search.set_callbacks(ProgressBar(max_propagation_depth=None)).fit(X, y)
+    shown = capsys.readouterr().out
+    assert "GridSearchCV" in shown
+    assert "GlassNetClassifier" in shown
+    assert not hasattr(search.best_estimator_, "_callback_fit_ctx")
