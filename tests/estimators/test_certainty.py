@@ -329,7 +329,8 @@ def test_what_is_said_of_a_row_does_not_depend_on_the_others(engine):
     options = {"engine": engine, "max_epochs": 3}
     clf = quick(GlassNetClassifier, **options, calibration="temperature").fit(X, y)
     model = quick(GlassNetRegressor, **options).fit(X, X[:, 0])
-    P, ends = clf.predict_proba(X), model.predict_interval(X)
+    P, ends, H = clf.predict_proba(X), model.predict_interval(X), model.hidden(X)
     for rows in (slice(0, 1), slice(7, 20), slice(299, 300)):
         assert clf.predict_proba(X[rows]).tobytes() == P[rows].tobytes()
         assert model.predict_interval(X[rows]).tobytes() == ends[rows].tobytes()
+        assert model.hidden(X[rows]).tobytes() == H[rows].tobytes()

@@ -366,3 +366,14 @@ def test_a_progress_bar_of_a_search_reaches_the_estimators_within(capsys):
     assert "GridSearchCV" in shown
     assert "GlassNetClassifier" in shown
     assert not hasattr(search.best_estimator_, "_callback_fit_ctx")
+
+
+def test_hidden_layers_are_features_for_other_estimators():
+    X, y = clouds()
+    clf = quick(hidden_layer_sizes=(8, 5), normalisation="layer").fit(X, y)
+    first, last = clf.hidden(X, 0), clf.hidden(X)
+    assert (first.shape, last.shape) == ((180, 8), (180, 5))
+    scores = last @ clf.coefs_[-1] + clf.intercepts_[-1]  # the output layer's, whose largest is the predicted class
+    assert np.array_equal(clf.classes_[scores.argmax(axis=1)], clf.predict(X))
+    with pytest.raises(OptionError, match=r"^layer must be from -2 to 1 \(hidden layers\), got 2"):
+        clf.hidden(X, 2)

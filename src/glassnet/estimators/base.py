@@ -24,6 +24,7 @@ from glassnet.estimators.samples import samples_of
 from glassnet.estimators.settings import checked_jobs, keep_settings, resolve_settings
 from glassnet.maths.losses import Loss, loss_named
 from glassnet.tables.frames import table_of
+from glassnet.training.backend import reference_hidden
 from glassnet.training.choice import outputs_of
 from glassnet.training.watch import Outcome
 
@@ -260,7 +261,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
     def hidden(self, X: Any, layer: int = -1) -> np.ndarray:
         """Values of a hidden layer for each row, (n, units); -1 is the last one. A learned set of features."""
         matrix = self._encoded(X)
-        return self.network_.hidden(matrix, layer)
+        return reference_hidden(self.network_, matrix, layer)
 
     def __sklearn_tags__(self) -> Any:
         """scikit-learn's tags: tables may have missing values, categories and text."""
