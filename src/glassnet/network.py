@@ -211,8 +211,11 @@ class Network:
 
     def hidden(self, X: Any, layer: int = -1) -> np.ndarray:
         """Values of a hidden layer after its activation, (n, units); -1 is the last before the output layer."""
+        return self.hidden_values(self._matrix(X), layer)
+
+    def hidden_values(self, A: np.ndarray, layer: int = -1) -> np.ndarray:
+        """`hidden` of inputs (..., n, p) in the network's float type, without checks of them: (..., n, units)."""
         outputs = []
-        A = self._matrix(X)
         for i, part in enumerate(self.layers):
             A, _ = part.forward(self._views[i], A, None)
             if isinstance(part, Dense):

@@ -135,3 +135,54 @@ def test_r2_by_hand():
     assert r2(T, Y, None) == pytest.approx(1 - 1 / 8)
     assert r2(T, T, None) == 1.0
     assert r2(T, np.full((3, 1), 2.0), None) == 0.0
+
+
+def test_quantiles_ask_for_their_loss_by_themselves():
+    X, y = line()
+    model = quick(quantiles=(0.1, 0.9), max_epochs=2).fit(X, y)
+    assert model.network_.loss.name == "quantile"
+    assert model.settings_["loss"] == "quantile"
+    assert model.predict_quantiles(X).shape == (300, 2)
+    with pytest.raises(OptionError, match=r'^loss must be "quantile" where quantiles are given, got \'huber\''):
+        quick(quantiles=(0.1, 0.9), loss="huber").fit(X, y)
+
+
+def test_quantiles_never_cross_though_training_hardly_began():
+    X, y = line(3000, noise=3.0)
+    model = quick(quantiles=(0.4, 0.45, 0.5, 0.55, 0.6), max_epochs=1, early_stopping=False).fit(X, y)
+    far = 100 * np.random.default_rng(0).normal(size=(1000, 2))
+    assert np.any(np.diff(model.network_.predict(model.encoder_.transform(far)), axis=1) < 0)  # the outputs do
+    assert np.all(np.diff(model.predict_quantiles(far), axis=1) >= 0)
+
+
+@pytest.mark.parametrize("loss", ["squared_error", "absolute_error", "huber", "poisson"])
+def test_every_loss_of_numbers_takes_several_targets(loss):
+    X, y = line()
+    Y = np.column_stack([y, y[::-1]]) - y.min()
+    Y[:, 1] = Y[:, 0] / 2
+    Y /= 1e4
+    model = quick(loss=loss, max_epochs=150).fit(X, Y)
+    assert model.predict(X).shape == (300, 2)
+    assert model.score(X, Y) > 0.97
+
+
+@pytest.mark.parametrize(
+    ("loss", "best"), [("squared_error", 2.0), ("absolute_error", 1.0), ("huber", 1.0), ("poisson", 2.0)]
+)
+def test_each_loss_finds_the_number_that_minimises_it(loss, best):
+    """Targets 0, 1, 1, 1, 7 that nothing tells apart: the mean is 2, the median 1.
+
+    Huber's slope with δ = 1 is min(z, 1) + 3 (z - 1) - 1 for z between 0 and 2, which is 0 at z = 1.
+    """
+    X, y = np.array([[0.0], [1e-9], [0.0], [0.0], [0.0]]), np.array([0.0, 1.0, 1.0, 1.0, 7.0])
+    options = {"optimizer": "lbfgs", "learning_rate": "auto", "hidden_layer_sizes": (), "max_epochs": 200}
+    model = quick(loss=loss, input_scaling="none", target_scaling="none", **options).fit(X, y)
+    np.testing.assert_allclose(model.predict(X), best, atol=2e-3)
+
+
+def test_l_bfgs_takes_scorers_and_refit():
+    X, y = line()
+    model = quick(optimizer="lbfgs", learning_rate="auto", scoring="r2", refit=True, patience=5).fit(X, y)
+    scores = [row["validation_score"] for row in model.history_]
+    assert model.best_epoch_ == 1 + int(np.argmax(scores))
+    assert model.score(X, y) > 0.99

@@ -135,3 +135,21 @@ def test_a_loaded_model_has_the_arguments_of_the_one_that_was_saved(tmp_path):
     assert arguments["dtype"] == "float64"
     assert arguments["random_state"] == model.settings_["random_state"]
     assert loaded.settings_ == model.settings_
+
+
+def test_a_file_written_before_there_were_scorers_and_intervals_is_read(tmp_path):
+    X, t = data()
+    model = GlassNetClassifier((6,), max_epochs=2, random_state=0, early_stopping=True).fit(X, t > 0)
+    model.save(tmp_path / "model.glassnet")
+    header, arrays = read_model(tmp_path / "model.glassnet")
+    for part in ("settings", "arguments"):
+        for name in ("scoring", "refit", "class_weight", "calibration"):
+            del header[part][name]
+    del header["conformal"]
+    arrays = {name: array for name, array in arrays.items() if not name.startswith("conformal.")}
+    write_model(tmp_path / "old.glassnet", header, arrays)
+    loaded = glassnet.load(tmp_path / "old.glassnet")
+    assert np.array_equal(loaded.predict_proba(X), model.predict_proba(X))
+    assert loaded.settings_ == model.settings_
+    assert loaded.temperature_ == 1.0
+    assert loaded.fit(X, t > 0).network_.params.tobytes() == model.network_.params.tobytes()

@@ -17,7 +17,7 @@ from glassnet.maths.schedules import Cosine, ReduceOnPlateau
 from glassnet.network import Network
 from glassnet.training.backend import GivenUp, ReferenceBackend, Rows
 from glassnet.training.loop import Pace, end_of_run, row_order, train, validation_due
-from glassnet.training.options import Every, TrainingOptions, every
+from glassnet.training.options import Every, Observer, TrainingOptions, every
 
 
 def clouds(n, seed=0):
@@ -403,3 +403,77 @@ def test_options_that_must_be_positive_say_so(option, value):
 def test_callbacks_must_be_functions():
     with pytest.raises(OptionError, match="^callbacks must hold functions of an epoch's row, got 3"):
         TrainingOptions(callbacks=[3])
+
+
+# --- scores, followers, going on ---
+
+
+def test_a_score_chooses_the_best_weights_and_is_written_down():
+    rows, validation = clouds(20), clouds(10, seed=1)
+    scores = iter([0.1, 0.7, 0.3, 0.7, 0.2])
+    seen = []
+
+    def score(params, Y):
+        seen.append((params.copy(), Y))
+        return next(scores)
+
+    outcome = train(backend_for(rows), TrainingOptions(max_epochs=5, score=score), validation)
+    assert outcome.best_epoch == 2  # of equals the first
+    assert np.array_equal(outcome.params, seen[1][0])
+    assert [row["validation_score"] for row in outcome.history] == [0.1, 0.7, 0.3, 0.7, 0.2]
+    np.testing.assert_allclose(seen[1][1], backend_for(rows).predict(seen[1][0], validation.X))
+
+
+def test_outputs_that_are_not_finite_are_not_scored():
+    rows, validation = clouds(20), clouds(10, seed=1)
+    validation.X[0] = np.nan
+    outcome = train(backend_for(rows), TrainingOptions(max_epochs=2, score=lambda params, Y: 1 / 0), validation)
+    assert outcome.best_epoch == 1  # nothing was compared: the first weights, which nothing has beaten
+    assert "validation_score" not in outcome.history[0]
+
+
+def test_observers_see_epochs_begin_and_end_with_their_weights_and_can_stop():
+    class Notes(Observer):
+        def __init__(self):
+            self.told = []
+
+        def begin_epoch(self, epoch):
+            self.told.append(epoch)
+
+        def end_epoch(self, row, params):
+            self.told.append((row["epoch"], params.copy()))
+            return row["epoch"] == 2
+
+    notes = Notes()
+    outcome = train(backend_for(clouds(20)), TrainingOptions(max_epochs=9, observers=(notes,)))
+    assert [part if isinstance(part, int) else part[0] for part in notes.told] == [1, 1, 2, 2]
+    assert np.array_equal(notes.told[3][1], outcome.params)
+    assert outcome.reason == "callback"
+    assert TrainingOptions().observers == ()
+    assert Observer().begin_epoch(1) is None
+    assert Observer().end_epoch({}, outcome.params) is False
+
+
+def test_training_in_two_calls_takes_the_steps_of_one():
+    rows, backend = clouds(20), backend_for(clouds(20))
+    whole = train(backend_for(rows), TrainingOptions(max_epochs=5))
+    state = backend.start()
+    first = train(backend, TrainingOptions(max_epochs=2), state=state)
+    second = train(backend, TrainingOptions(max_epochs=3), state=state, epoch=2)
+    assert np.array_equal(second.params, whole.params)
+    assert [row["epoch"] for row in first.history + second.history] == [1, 2, 3, 4, 5]
+    assert second.history[-1]["step"] == whole.history[-1]["step"]
+
+
+def test_training_can_stop_before_the_end_of_its_schedule():
+    rates = [
+        [row["learning_rate"] for row in train(backend_for(clouds(20)), options).history]
+        for options in (
+            TrainingOptions(max_epochs=8, schedule=Cosine(), stop_after=3),
+            TrainingOptions(max_epochs=8, schedule=Cosine()),
+        )
+    ]
+    assert rates[0] == rates[1][:3]
+    assert TrainingOptions(max_epochs=3, stop_after=8).last_epoch == 3
+    with pytest.raises(OptionError, match="^stop_after must be positive, got 0"):
+        TrainingOptions(stop_after=0)

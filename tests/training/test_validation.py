@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glassnet.training.validation import split_rows
+from glassnet.training.validation import split_groups, split_last, split_rows
 
 
 @settings(deadline=None, max_examples=100, derandomize=True)
@@ -46,3 +46,36 @@ def test_a_split_repeats_with_its_seed_and_changes_with_it():
     splits = [split_rows(100, 0.2, seed)[1] for seed in (5, 5, 6)]
     assert np.array_equal(splits[0], splits[1])
     assert not np.array_equal(splits[0], splits[2])
+
+
+# --- groups and time ---
+
+
+def test_no_group_is_on_both_sides_and_the_fraction_is_met_as_nearly_as_groups_allow():
+    groups = np.repeat(np.arange(30), np.arange(1, 31))  # 465 rows
+    for seed in range(20):
+        training, held_out = split_groups(groups, 0.2, seed)
+        assert not set(groups[training]) & set(groups[held_out])
+        assert np.array_equal(np.sort(np.concatenate([training, held_out])), np.arange(465))
+        assert abs(len(held_out) - 93) <= 15  # half of the largest group, which the next one could have been
+
+
+def test_two_groups_are_parted_whatever_the_fraction():
+    groups = np.array([0, 0, 0, 1])
+    for fraction in (0.01, 0.5, 0.99):
+        training, held_out = split_groups(groups, fraction, 0)
+        assert len(training) in (1, 3)
+        assert len(held_out) == 4 - len(training)
+    assert [len(part) for part in split_groups(np.zeros(4, int), 0.5, 0)] == [4, 0]
+
+
+def test_other_seeds_hold_out_other_groups():
+    groups = np.arange(100) // 5
+    held_out = {tuple(split_groups(groups, 0.1, seed)[1]) for seed in range(10)}
+    assert len(held_out) > 5
+
+
+def test_the_last_rows_are_held_out():
+    assert [part.tolist() for part in split_last(10, 0.25)] == [list(range(8)), [8, 9]]  # 2.5 rows round to 2
+    assert [len(part) for part in split_last(3, 0.99)] == [1, 2]
+    assert [len(part) for part in split_last(3, 0.1)] == [3, 0]

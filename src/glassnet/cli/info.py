@@ -15,6 +15,7 @@ Examples
 """
 
 MOST_LEVELS = 6  # of a category are shown
+MEASURES = ("loss", "validation_loss", "validation_accuracy", "validation_r2", "validation_score")  # of an epoch
 
 
 def info(model: ModelArgument, as_json: JsonFlag = False) -> None:
@@ -48,7 +49,7 @@ def _facts(found: dict[str, Any]) -> Any:
     from glassnet.cli.show import escape, numbers_of, plain_table, size_of
 
     training = found["training"]
-    losses = numbers_of(training["best"], "loss", "validation_loss", "validation_accuracy", "validation_r2")
+    losses = numbers_of(training["best"], *MEASURES)
     facts = {
         "predicts": found["target"],
         "classes": None if found["classes"] is None else _some(found["classes"]),

@@ -1,49 +1,43 @@
 """What classifier and regressor share: scikit-learn's face of table, network and training.
 
-`fit` is a sequence: settings, targets, table, split, network, training, and the fitted attributes.
+`fit` is a sequence: samples, settings, table, rows held out, training, and the fitted attributes; its steps stand in
+`fitting`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from glassnet.errors import DataError, DivergenceWarning, InterruptedWarning, OptionError, warn
+from glassnet.errors import DivergenceWarning, InterruptedWarning, OptionError, warn
+from glassnet.estimators.calibrating import Conformal, calibrate, rows_to_calibrate_on
+from glassnet.estimators.events import Callbacks, begin_fit, end_fit, has_callbacks, torn_down
+from glassnet.estimators.fitted import Fitted
+from glassnet.estimators.fitting import Fitting
+from glassnet.estimators.holdout import Held, check_validation
 from glassnet.estimators.pictures import Pictures
-from glassnet.estimators.settings import (
-    LBFGS,
-    build_layers,
-    build_optimiser,
-    build_options,
-    checked_jobs,
-    keep_settings,
-    resolve_settings,
-)
+from glassnet.estimators.samples import samples_of
+from glassnet.estimators.settings import checked_jobs, keep_settings, resolve_settings
 from glassnet.maths.losses import Loss, loss_named
-from glassnet.maths.random import seed_of
-from glassnet.network import Network, checked_weights
-from glassnet.tables.encoder import TableEncoder
-from glassnet.tables.frames import Table, table_of, target_of
-from glassnet.training.backend import Rows
-from glassnet.training.choice import outputs_of, start_backend
-from glassnet.training.history import history_frame
-from glassnet.training.lbfgs import train_lbfgs
-from glassnet.training.loop import train
-from glassnet.training.options import TrainingOptions
-from glassnet.training.progress import progress_for
-from glassnet.training.validation import split_rows
+from glassnet.tables.frames import table_of
+from glassnet.training.backend import reference_hidden
+from glassnet.training.choice import outputs_of
 from glassnet.training.watch import Outcome
 
 __all__ = ["GlassNetEstimator"]
 
 
-class GlassNetEstimator(Pictures, BaseEstimator):
+class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
     """Base of the two estimators; their docstrings say what the arguments mean."""
+
+    _targets: Any
+    _temperature: float = 1.0
+    _conformal: Conformal | None = None
+    _known: tuple[Any, np.ndarray] | None = None  # a table and the network's outputs for it, while a scorer looks
 
     def __init__(
         self,
@@ -69,8 +63,12 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         patience: int = 20,
         validation_fraction: float = 0.1,
         validation_every: int | str = 1,
+        scoring: Any = "auto",
+        refit: bool = False,
+        class_weight: Any = None,
         input_scaling: str = "standard",
         target_scaling: str = "auto",
+        calibration: str = "none",
         dtype: Any = "float32",
         engine: str = "auto",
         n_jobs: int | None = None,
@@ -78,7 +76,7 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         time_limit: float | None = None,
         warm_start: bool = False,
         verbose: bool | int = False,
-        callbacks: Sequence[Callable[[dict[str, Any]], Any]] = (),
+        callbacks: Sequence[Any] = (),
     ) -> None:
         self.hidden_layer_sizes = hidden_layer_sizes
         self.activation = activation
@@ -101,8 +99,12 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.validation_every = validation_every
+        self.scoring = scoring
+        self.refit = refit
+        self.class_weight = class_weight
         self.input_scaling = input_scaling
         self.target_scaling = target_scaling
+        self.calibration = calibration
         self.dtype = dtype
         self.engine = engine
         self.n_jobs = n_jobs
@@ -125,7 +127,9 @@ class GlassNetEstimator(Pictures, BaseEstimator):
 
     # --- fitting ---
 
-    def fit(self, X: Any, y: Any, *, sample_weight: Any = None, validation: Any = None) -> GlassNetEstimator:
+    def fit(
+        self, X: Any, y: Any, *, sample_weight: Any = None, validation: Any = None, groups: Any = None
+    ) -> GlassNetEstimator:
         """Train on the table X and the target y.
 
         X : data frame (pandas, polars, Arrow), array (n, p), or dict of columns; missing values and categories as
@@ -133,126 +137,86 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         y : (n,) or (n, K), see the class.
         sample_weight : (n,) of at least 0. In the loss a row of weight 2 counts like two rows; a row of weight 0 is
             left out of everything. Scales and levels of the table do not look at weights.
-        validation : (X, y) or (X, y, sample_weight) to validate on, instead of a part of the training rows. The best
-            weights are then those with the lowest loss on it, even with early_stopping=False, which only trains on.
+        validation : which rows to validate on. None holds out `validation_fraction` of the rows at random, of each
+            class alike, where training stops early. Other forms validate in any case, also with early_stopping=False,
+            which then only trains on:
+            (X, y) or (X, y, sample_weight), rows of their own; "last", the last part of the rows, which stand in the
+            order of time; a scikit-learn splitter, whose last split is used (of a TimeSeriesSplit the one that trains
+            on most rows), and rows that are in neither of its parts are left out.
+        groups : (n,) labels; rows with the same one stay together, all to train on or all to validate. A splitter gets
+            them.
 
+        The weights kept are those of the validation with the lowest loss, or the highest score by `scoring`.
         Returns the estimator. Raises OptionError, DataError, ColumnError or TrainingDiverged, see `glassnet.errors`.
         """
-        table, y, weights = checked_rows(X, y, sample_weight, type(self).__name__)
+        check_validation(validation, groups)
+        fit = torn_down(GlassNetEstimator._fit) if has_callbacks(self) else GlassNetEstimator._fit
+        return fit(self, X, y, sample_weight, validation, groups)
+
+    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: Any, groups: Any) -> GlassNetEstimator:
+        """The steps of `fit`."""
+        samples = samples_of(X, y, sample_weight, type(self).__name__, groups)
         again = self.warm_start and hasattr(self, "network_")
+        settings = self._settings(samples.n_rows, again, validation is not None or groups is not None)
+        epochs = begin_fit(self, settings["max_epochs"], X, y, sample_weight)
+
+        fitting = Fitting(self, samples, settings, again=again)
+        training, held = fitting.hold_out(validation, groups)
+        fitting.follow(held, epochs)
+        outcome = fitting.train(training, held)
+        self._keep(fitting, outcome)
+        self._calibrate_on(held)
+        self._warn(outcome)
+        end_fit(epochs)
+        return self
+
+    def _settings(self, n_rows: int, again: bool, validation_given: bool = False) -> dict[str, Any]:
+        """The arguments with each "auto" decided, and checked; what a warm start cannot change is as it was."""
         arguments = self.get_params(deep=False)
         if again:
             keep_settings(arguments, self.settings_)
-        settings = resolve_settings(arguments, table.n_rows, validation is not None)
-        targets = self._targets if again else self._fit_targets(y, settings)
-        loss = self._loss(settings, targets)
-        settings["loss"] = settings["loss"] if settings["loss"] != "auto" else loss.name
-        layers = build_layers(settings, targets.n_outputs(loss))
-        settings["random_state"] = seed = seed_of(settings["random_state"])
-        options = build_options(settings, seed, self._metrics(loss), self.callbacks)
+        return resolve_settings(arguments, n_rows, validation_given)
 
-        encoder = self.encoder_ if again else TableEncoder(settings["input_scaling"], owner=type(self).__name__)
-        matrix = encoder.transform(table, np.float64) if again else encoder.fit_transform(table, np.float64)
-        dtype = np.dtype(np.float64 if settings["optimizer"] == LBFGS else settings["dtype"])
-        network = Network(layers, loss, matrix.shape[1], dtype, random_state=seed)
-        if again:
-            network.params = self.network_.params
-        rows = make_rows(network, matrix, targets.encode(y, loss), weights)
-        given = None if validation is None else self._validation_rows(validation, encoder, targets, network)
-        training, held_out = self._split(rows, targets, settings, seed) if given is None else (rows, given)
-
-        outcome = self._train(network, training, held_out, settings, options)
-        self._keep(network, outcome, encoder, targets, settings)
-        self._warn(outcome, settings)
-        return self
-
-    def _split(self, rows: Rows, targets: Any, settings: dict[str, Any], seed: int) -> tuple[Rows, Rows | None]:
-        """Training rows, and those held out to validate where training stops early."""
-        if not settings["early_stopping"]:
-            return rows, None
-        classes = None
-        if targets.kind == "classes":
-            classes = rows.T.argmax(axis=1) if rows.T.shape[1] > 1 else rows.T[:, 0].astype(np.int64)
-        training, held_out = split_rows(len(rows.X), settings["validation_fraction"], seed, classes)
-        if len(held_out) == 0 and self.early_stopping == "auto":  # nothing but classes of one row
-            settings["early_stopping"] = False
-            return rows, None
-        if len(held_out) == 0:
-            raise DataError(
-                f"holds out no row of {len(rows.X)} to validate on",
-                argument="validation_fraction",
-                value=settings["validation_fraction"],
-                remedy="Raise it, pass validation=(X, y) to fit, or set early_stopping=False.",
-            )
-        return take(rows, training), take(rows, held_out)
-
-    def _validation_rows(self, validation: Any, encoder: TableEncoder, targets: Any, network: Network) -> Rows:
-        """The set that the user passed, encoded like the training rows."""
-        if not isinstance(validation, (tuple, list)) or len(validation) not in (2, 3):
-            raise OptionError("must be (X, y) or (X, y, sample_weight)", argument="validation", value=type(validation))
-        X, y, *weight = validation
-        table, y, weights = checked_rows(X, y, weight[0] if weight else None, type(self).__name__)
-        matrix = encoder.transform(table, dtype=np.float64)
-        return make_rows(network, matrix, targets.encode(y, network.loss), weights)
-
-    def _train(
-        self,
-        network: Network,
-        training: Rows,
-        validation: Rows | None,
-        settings: dict[str, Any],
-        options: TrainingOptions,
-    ) -> Outcome:
-        """Run the loop the settings ask for, on the engine they ask for, and note which one that was."""
-        size = len(training.X) if settings["batch_size"] == "full" else min(settings["batch_size"], len(training.X))
-        progress = progress_for(self.verbose)
-        settings["engine"], backend = start_backend(
-            settings["engine"],
-            network,
-            build_optimiser(settings),
-            training,
-            max_epochs=options.max_epochs,
-            batch_size=int(size),
-            required=self.engine == "compiled",
-            l1=float(settings["l1"]),
-            l2=float(settings["l2"]),
-            clip_norm=settings["clip_norm"],
-            seed=options.seed,
-            n_jobs=settings["n_jobs"],
-            announce=progress.compiling,
-        )
-        run = train_lbfgs if settings["optimizer"] == LBFGS else train
-        return run(backend, options, validation, progress)
-
-    def _keep(
-        self, network: Network, outcome: Outcome, encoder: TableEncoder, targets: Any, settings: dict[str, Any]
-    ) -> None:
+    def _keep(self, fitting: Fitting, outcome: Outcome) -> None:
         """Set the fitted attributes."""
-        network.params = outcome.params
-        self.network_ = network.astype(settings["dtype"])
-        self.encoder_ = encoder
-        self._targets = targets
-        self.settings_ = {name: value for name, value in settings.items() if name not in ("callbacks", "verbose")}
+        self.network_ = fitting.network.astype(fitting.settings["dtype"])
+        self.encoder_ = fitting.encoder
+        self._targets = fitting.targets
+        self.settings_ = {name: v for name, v in fitting.settings.items() if name not in ("callbacks", "verbose")}
         self.history_ = outcome.history
         self.best_epoch_ = outcome.best_epoch
         self.stop_reason_ = outcome.reason
+        self._temperature, self._conformal = 1.0, None
+        self.__dict__.pop("_steps", None)
         self._set_sizes()
 
-    def _set_sizes(self) -> None:
-        """Attributes that scikit-learn has, derived from what was fitted or loaded."""
-        self.n_features_in_ = len(self.encoder_.columns)
-        if self.encoder_.named:
-            self.feature_names_in_ = np.array([column["name"] for column in self.encoder_.columns], dtype=object)
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
-        self.n_iter_ = len(self.history_)
-        self.n_outputs_ = self.network_.n_outputs
-        self.n_layers_ = len(self.network_.coefs) + 1
+    def _calibrate_on(self, held: Held | None) -> None:
+        """Temperature and conformal scores from the rows that validated."""
+        if held is None:
+            return
+        rows = rows_to_calibrate_on(len(held.rows.X), self.settings_["random_state"])
+        matrix = held.rows.X[rows].astype(self.network_.dtype, copy=False)
+        calibrate(self, held.samples.take(rows), self._outputs_of(matrix))
+        if self.settings_["refit"]:
+            self._conformal = None  # the network has been trained on these rows, and would seem surer than it is
 
-    def _warn(self, outcome: Outcome, settings: dict[str, Any]) -> None:
+    def calibrate(self, X: Any, y: Any, *, sample_weight: Any = None) -> GlassNetEstimator:
+        """Take other rows than those of the validation to find out how sure predictions are; returns the estimator.
+
+        X, y, sample_weight : rows that training did not use. Intervals and sets then hold their coverage exactly, and
+        `calibration="temperature"` finds its temperature on them.
+        """
+        self._require_fitted()
+        samples = samples_of(X, y, sample_weight, type(self).__name__)
+        samples = samples.take(rows_to_calibrate_on(samples.n_rows, self.settings_["random_state"]))
+        self._temperature = 1.0
+        calibrate(self, samples, self._outputs_of(self.encoder_.transform(samples.table, self.network_.dtype)))
+        return self
+
+    def _warn(self, outcome: Outcome) -> None:
         """Say what a user must know of how training ended."""
         if outcome.reason == "diverged":
-            rate = settings["learning_rate"]
+            rate = self.settings_["learning_rate"]
             remedy = "a larger l2" if rate is None else f"a learning_rate lower than {rate:g}, or clip_norm=1"
             text = (
                 f"training diverged in epoch {len(outcome.history) + 1}, step {outcome.diverged_step} (the loss became "
@@ -285,66 +249,19 @@ class GlassNetEstimator(Pictures, BaseEstimator):
 
     def _outputs(self, X: Any) -> np.ndarray:
         """The network's outputs Y (n, K) for the rows of a table."""
-        matrix = self._encoded(X)
+        if self._known is not None and self._known[0] is X:
+            return self._known[1]
+        return self._outputs_of(self._encoded(X))
+
+    def _outputs_of(self, matrix: np.ndarray) -> np.ndarray:
+        """The network's outputs Y (n, K) for encoded rows, by the engine that trained it."""
         kind, required, n_jobs = self.settings_["engine"], self.engine == "compiled", checked_jobs(self.n_jobs)
         return outputs_of(kind, self.network_, matrix, n_jobs=n_jobs, required=required)
 
     def hidden(self, X: Any, layer: int = -1) -> np.ndarray:
         """Values of a hidden layer for each row, (n, units); -1 is the last one. A learned set of features."""
         matrix = self._encoded(X)
-        return self.network_.hidden(matrix, layer)
-
-    @property
-    def coefs_(self) -> list[np.ndarray]:
-        """Weights (p, q) of the dense layers, first to last."""
-        check_is_fitted(self, "network_")
-        return self.network_.coefs
-
-    @property
-    def intercepts_(self) -> list[np.ndarray]:
-        """Biases (q,) of the dense layers, first to last."""
-        check_is_fitted(self, "network_")
-        return self.network_.intercepts
-
-    @property
-    def loss_curve_(self) -> list[float]:
-        """Training loss of each epoch."""
-        check_is_fitted(self, "network_")
-        return [row["loss"] for row in self.history_]
-
-    def history_frame(self) -> Any:
-        """`history_` as a data frame: pandas where it is installed, else polars."""
-        check_is_fitted(self, "network_")
-        return history_frame(self.history_)
-
-    @property
-    def columns_(self) -> list[dict[str, Any]]:
-        """The columns of the table as they were fitted: name, kind, and what belongs to the kind."""
-        check_is_fitted(self, "network_")
-        return self.encoder_.columns
-
-    def summary(self) -> str:
-        """The layers of the network, their sizes and the loss, as a table in plain text."""
-        from glassnet.views import describe_network
-
-        check_is_fitted(self, "network_")
-        return describe_network(self.network_.describe())
-
-    def report(self, X: Any, y: Any) -> Any:
-        """Scores on rows not seen in training, as a `Report` that prints itself."""
-        from glassnet.estimators.report import report
-
-        return report(self, X, y)
-
-    def save(self, path: str | Path) -> None:
-        """Write the fitted estimator to one `.glassnet` file; `glassnet.load` reads it. No pickle is involved.
-
-        Raises OptionError when a function of the user's own is part of it: a function is not data.
-        """
-        from glassnet.estimators.saving import save
-
-        check_is_fitted(self, "network_")
-        save(self, path)
+        return reference_hidden(self.network_, matrix, layer)
 
     def __sklearn_tags__(self) -> Any:
         """scikit-learn's tags: tables may have missing values, categories and text."""
@@ -355,36 +272,6 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
         return tags
-
-
-def checked_rows(X: Any, y: Any, sample_weight: Any, name: str) -> tuple[Table, np.ndarray, np.ndarray | None]:
-    """The table, the target and the weights, of equal length, without the rows of weight 0.
-
-    Those are left out before anything is learned from them: no scale, level or class. Raises DataError.
-    """
-    if y is None:
-        raise DataError(f"This {name} estimator requires y to be passed, but the target y is None")
-    table, y = table_of(X), target_of(y)
-    if len(y) != table.n_rows:
-        raise DataError(f"must have as many rows as X, {table.n_rows}", argument="y", value=len(y))
-    if sample_weight is None:
-        return table, y, None
-    weights = checked_weights(target_of(sample_weight), len(y), np.dtype(np.float64))
-    if not weights.any():
-        raise DataError("leaves no row: every weight is zero", argument="sample_weight", value=0)
-    weights = weights / weights.mean()  # which changes no weighted mean, and lets float32 hold them
-    present = np.flatnonzero(weights)
-    return table.take(present), y[present], weights[present]
-
-
-def make_rows(network: Network, matrix: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> Rows:
-    """Encoded rows in the network's float type, checked against each other."""
-    return Rows(*network.checked(matrix, y, weights))
-
-
-def take(rows: Rows, places: np.ndarray) -> Rows:
-    """Some of the rows."""
-    return Rows(rows.X[places], rows.T[places], None if rows.weights is None else rows.weights[places])
 
 
 def loss_from(settings: dict[str, Any], default: str) -> Loss:

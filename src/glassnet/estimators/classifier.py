@@ -9,6 +9,9 @@ from sklearn.base import ClassifierMixin
 
 from glassnet.errors import DataError, require_choice
 from glassnet.estimators.base import GlassNetEstimator, loss_from
+from glassnet.estimators.calibrating import probabilities_of, require_conformal
+from glassnet.estimators.incremental import class_targets_for, partial_fit
+from glassnet.estimators.samples import samples_of
 from glassnet.estimators.targets import ClassTargets, MultilabelTargets, class_targets
 from glassnet.maths.losses import Loss
 from glassnet.network import checked_weights
@@ -44,6 +47,14 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
     early_stopping : stop when the validation loss has not improved for `patience` epochs, and use the weights of the
         best one. "auto" does so where the validation set has at least 10 rows.
     validation_fraction : of the rows, held out to validate.   validation_every : 2 (epochs) or "50 steps".
+    scoring : what decides between epochs: "auto" and "loss" the validation loss; the name of a scikit-learn scorer
+        ("roc_auc") or a function of (estimator, X, y) its value, higher is better.
+    refit : train anew on all rows afterwards, those that validated too, for as many epochs as were best. `history_` is
+        that of the first training.
+    class_weight : what rows of a class count in training and validation loss: None, a dict {label: weight}, where those
+        not named count 1, or "balanced", all classes the same. It multiplies sample_weight; scorers do not see it.
+    calibration : "none", or "temperature": probabilities are softened or sharpened by one number that makes the log
+        loss of the validation rows lowest. The most probable class stays.
     input_scaling : "standard", "minmax" (to [-1, 1]), "robust" or "none".
     dtype : "float32" or "float64", to compute in.   random_state : a whole number makes a fit repeatable.
     engine : "reference" computes with NumPy, "compiled" with machine code made for this processor; they agree but for
@@ -53,12 +64,14 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
         process may use; -1 all of these; or a whole number. Results do not depend on it.
     time_limit : seconds after which training stops.   warm_start : go on from the weights of the last fit, on its
         engine.
-    verbose : show progress.   callbacks : functions of each epoch's row; a true answer stops training.
+    verbose : show progress.   callbacks : functions of each epoch's row, a true answer stops training; or callbacks of
+        scikit-learn 1.9, which `set_callbacks` takes as well.
 
     Attributes
     ----------
     classes_, n_features_in_, feature_names_in_, coefs_, intercepts_, loss_curve_, n_iter_ : as in scikit-learn.
-    history_ : one dict an epoch: epoch, step, loss, validation_loss, validation_accuracy, learning_rate, seconds.
+    history_ : one dict an epoch: epoch, step, loss, validation_loss, validation_accuracy, validation_score (where
+        `scoring` is not the loss), learning_rate, seconds.   temperature_ : 1, or what calibration found.
     best_epoch_ : whose weights these are.   stop_reason_ : why training ended.
     settings_ : what each argument became.   network_ : the trained `Network`.   encoder_ : the fitted `TableEncoder`.
 
@@ -91,12 +104,29 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
             raise AttributeError("classes_ is there once the classifier is fitted")
         return self._targets.classes
 
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, *, sample_weight: Any = None) -> GlassNetClassifier:
+        """Train one epoch on these rows, going on from the weights of the last call or fit; returns the estimator.
+
+        classes : all labels there will ever be; the first call needs them, later ones may leave them out. For several
+            labels a row (y a matrix of 0 and 1) they are not needed.
+        sample_weight : (n,), see `fit`.
+
+        The first call also learns how to encode the table: kinds of columns, scales, levels. Hand it rows that are like
+        the rest. The learning rate is constant unless a schedule is named; no rows are held out. A model file does not
+        keep the optimiser's moments: a loaded model goes on with new ones.
+        Raises OptionError for what needs all rows at once: L-BFGS, class_weight="balanced".
+        """
+        samples = samples_of(X, y, sample_weight, type(self).__name__)
+        partial_fit(self, samples, class_targets_for(self, samples.y, classes))
+        return self
+
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities (n, K) in the order of `classes_`, float64; for a multilabel model of each label on its own.
 
         Raises ColumnError for a table without the columns of training, or with a column of another kind.
         """
-        return self._targets_fitted().probabilities(self._outputs(X))
+        self._require_fitted()
+        return probabilities_of(self, self._outputs(X))
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable label (n,); for a multilabel model a matrix (n, L) of 0 and 1."""
@@ -115,6 +145,27 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
         if not weights.any():
             raise DataError("leaves no row: every weight is zero", argument="sample_weight", value=0)
         return float(np.average(right, weights=weights))
+
+    def predict_set(self, X: Any, coverage: float = 0.9) -> np.ndarray:
+        """Which classes may well be the true one: truth values (n, K) in the order of `classes_`.
+
+        coverage : the share of new rows whose set holds the true class. It holds over all rows, drawn like those that
+            validated (or were given to `calibrate`), not in each class or region.
+
+        A set holds the classes with a probability above one threshold, for all rows the same: of all rules with this
+        coverage the one with the smallest sets on average. Where the network is right more often than `coverage`, the
+        rows it is least sure of get an empty set.
+        Raises OptionError where no rows were held out. Source: Sadinle, Lei and Wasserman, "Least Ambiguous Set-Valued
+        Classifiers with Bounded Error Levels" (2019).
+        """
+        self._require_fitted()
+        return require_conformal(self, coverage).sets(self.predict_proba(X), coverage)
+
+    @property
+    def temperature_(self) -> float:
+        """What log-probabilities are divided by; 1 unless calibration="temperature"."""
+        self._require_fitted()
+        return self._temperature
 
     def _targets_fitted(self) -> ClassTargets | MultilabelTargets:
         self._require_fitted()

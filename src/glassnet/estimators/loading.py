@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from glassnet.estimators.calibrating import conformal_of
 from glassnet.estimators.classifier import GlassNetClassifier
 from glassnet.estimators.regressor import GlassNetRegressor
-from glassnet.estimators.saving import ENCODER, PARAMETERS
+from glassnet.estimators.saving import CONFORMAL, ENCODER, PARAMETERS
 from glassnet.estimators.settings import option_from
 from glassnet.estimators.targets import targets_from
 from glassnet.files.model_format import read_model, reading_content
@@ -16,8 +17,15 @@ from glassnet.tables.encoder import TableEncoder
 
 __all__ = ["load"]
 
-# Settings that files do not have which were written when NumPy was all there was.
-BEFORE_THE_ENGINE: dict[str, Any] = {"engine": "reference", "n_jobs": None}
+# Settings that older files do not have, and what was done then: when NumPy was all there was, for one.
+OLDER: dict[str, Any] = {
+    "engine": "reference",
+    "n_jobs": None,
+    "scoring": "loss",
+    "refit": False,
+    "class_weight": None,
+    "calibration": "none",
+}
 
 
 def load(path: str | Path) -> Any:
@@ -37,10 +45,15 @@ def load(path: str | Path) -> Any:
         if set(header["settings"]) != set(header["arguments"]):
             raise ValueError("its settings have other names than its arguments")
         estimator.settings_ = options_from(header["settings"])
-        for name, value in BEFORE_THE_ENGINE.items():
+        for name, value in OLDER.items():
             estimator.settings_.setdefault(name, value)
         if estimator.settings_["engine"] not in ("compiled", "reference"):
             raise ValueError("its settings name no engine that exists")
+        if "temperature" in header:
+            estimator._temperature = float(header["temperature"])
+        if "conformal" in header:
+            scores = {name.removeprefix(CONFORMAL): a for name, a in arrays.items() if name.startswith(CONFORMAL)}
+            estimator._conformal = conformal_of(header["conformal"], scores)
         estimator.history_ = list(header["history"])
         estimator.best_epoch_ = int(header["best_epoch"])
         estimator.stop_reason_ = str(header["stop_reason"])

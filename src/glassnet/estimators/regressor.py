@@ -9,6 +9,9 @@ from sklearn.base import RegressorMixin
 
 from glassnet.errors import OptionError, require_choice
 from glassnet.estimators.base import GlassNetEstimator, loss_from
+from glassnet.estimators.calibrating import require_conformal
+from glassnet.estimators.incremental import partial_fit
+from glassnet.estimators.samples import samples_of
 from glassnet.estimators.targets import NumberTargets
 from glassnet.maths.losses import Loss, Quantile
 
@@ -26,7 +29,8 @@ class GlassNetRegressor(RegressorMixin, GlassNetEstimator):
 
     loss : "squared_error" (the mean), "absolute_error" (the median), "huber", "quantile", "poisson" (counts), or a
         Loss.
-    quantiles : those that loss="quantile" learns, increasing, such as (0.1, 0.5, 0.9); see `predict_quantiles`.
+    quantiles : those to learn, increasing, such as (0.1, 0.5, 0.9), with loss "auto" or "quantile"; see
+        `predict_quantiles`.
     target_scaling : "standard", "minmax", "robust" or "none" for y while training; losses in `history_` are in these
         units. "auto" is "standard", or "none" for loss="poisson". Huber's δ of 1 is in these units, too.
 
@@ -52,13 +56,21 @@ class GlassNetRegressor(RegressorMixin, GlassNetEstimator):
         return NumberTargets.fit(y, settings["target_scaling"])
 
     def _loss(self, settings: dict[str, Any], targets: NumberTargets) -> Loss:
-        loss = loss_from(settings, targets.default_loss)
+        loss = loss_from(settings, targets.default_loss if settings["quantiles"] is None else "quantile")
         if not loss.custom:
             require_choice("loss", loss.name, ["auto", *LOSSES_OF_NUMBERS])
         return loss
 
     def _metrics(self, loss: Loss) -> dict[str, Any]:
         return {} if isinstance(loss, Quantile) else {"r2": r2}
+
+    def partial_fit(self, X: Any, y: Any, *, sample_weight: Any = None) -> GlassNetRegressor:
+        """Train one epoch on these rows, going on from the weights of the last call or fit; returns the estimator.
+
+        The first call also learns how to encode the table and how to scale y; see `GlassNetClassifier.partial_fit`.
+        """
+        partial_fit(self, samples_of(X, y, sample_weight, type(self).__name__))
+        return self
 
     def predict(self, X: Any) -> np.ndarray:
         """Predicted numbers, float64: (n,), or (n, K) as y was; of several quantiles the one nearest to the median.
@@ -70,6 +82,26 @@ class GlassNetRegressor(RegressorMixin, GlassNetEstimator):
             middle = int(np.argmin(np.abs(np.array(self.network_.loss.quantiles) - 0.5)))
             return self.predict_quantiles(X)[:, middle]
         return self._targets.decode(self._outputs(X))
+
+    def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
+        """Lower and upper ends between which the target lies: float64, the shape of `predict` and a last axis of 2.
+
+        coverage : the share of new rows whose target lies between, for each of several targets. It holds over all rows,
+            drawn like those that validated (or were given to `calibrate`), not in each region.
+
+        Around a prediction the interval is as long as the errors on those rows were, everywhere alike; for counts
+        (loss="poisson") it grows with the square root of the prediction. With loss="quantile" it runs between the two
+        fitted quantiles nearest to (1 ∓ coverage) / 2, moved by one length, and is short where the target is certain.
+        It is infinite where too few rows were held out. Raises OptionError where none were.
+        Source: Lei et al. (2018); Romano, Patterson and Candès (2019), see `maths.conformal`.
+        """
+        self._require_fitted()
+        conformal = require_conformal(self, coverage)
+        if isinstance(self.network_.loss, Quantile):
+            return conformal.interval(self.predict_quantiles(X), coverage, self.network_.loss.quantiles)
+        P = self._targets.unscaled(self._outputs(X))
+        ends = conformal.interval(P, coverage)
+        return ends[:, 0] if self._targets.flat and P.shape[1] == 1 else ends
 
     def predict_quantiles(self, X: Any) -> np.ndarray:
         """The fitted quantiles of each row, (n, number of quantiles), sorted so that they never cross.

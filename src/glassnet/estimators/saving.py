@@ -13,9 +13,10 @@ from glassnet.maths.losses import Loss
 from glassnet.maths.optimisers import Optimiser
 from glassnet.maths.schedules import Schedule
 
-__all__ = ["ENCODER", "PARAMETERS", "save"]
+__all__ = ["CONFORMAL", "ENCODER", "PARAMETERS", "save"]
 
-PARAMETERS, ENCODER = "network.params", "encoder."  # names of arrays, and the beginning of others
+PARAMETERS = "network.params"  # name of an array
+ENCODER, CONFORMAL = "encoder.", "conformal."  # beginnings of the names of others
 
 
 def save(estimator: Any, path: str | Path) -> None:
@@ -27,7 +28,7 @@ def save(estimator: Any, path: str | Path) -> None:
         "written_by": glassnet.__version__,
         "estimator": type(estimator).__name__,
         "arguments": arguments_of(estimator),
-        "settings": {name: plain_option(value) for name, value in estimator.settings_.items()},
+        "settings": {name: plain_setting(name, value) for name, value in estimator.settings_.items()},
         "network": network.describe(),
         "targets": estimator._targets.data(),
         "encoder": encoder,
@@ -37,7 +38,21 @@ def save(estimator: Any, path: str | Path) -> None:
     }
     if hasattr(estimator, "target_name_"):
         header["target"] = estimator.target_name_
-    write_model(path, header, {PARAMETERS: network.params, **{ENCODER + name: a for name, a in arrays.items()}})
+    if estimator._temperature != 1.0:
+        header["temperature"] = estimator._temperature
+    parts = {PARAMETERS: network.params, **{ENCODER + name: a for name, a in arrays.items()}}
+    if estimator._conformal is not None:
+        header["conformal"] = estimator._conformal.kind
+        parts |= {CONFORMAL + name: a for name, a in estimator._conformal.arrays().items()}
+    write_model(path, header, parts)
+
+
+def plain_setting(name: str, value: Any) -> Any:
+    """A setting as plain data, see `plain_option`; weights of classes become pairs, for labels can be any scalar."""
+    if name == "class_weight" and isinstance(value, dict):
+        pairs = [[getattr(part, "item", lambda part=part: part)() for part in pair] for pair in value.items()]
+        return {"classes": pairs}
+    return plain_option(value)
 
 
 def arguments_of(estimator: Any) -> dict[str, Any]:
@@ -48,7 +63,7 @@ def arguments_of(estimator: Any) -> dict[str, Any]:
     plain = (str, int, float, list, tuple, dict, Optimiser, Schedule, Loss, type(None))
     given = {name: getattr(estimator, name) for name in estimator.settings_}
     return {
-        name: plain_option(value if isinstance(value, plain) else estimator.settings_[name])
+        name: plain_setting(name, value if isinstance(value, plain) else estimator.settings_[name])
         for name, value in given.items()
     }
 

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from glassnet.errors import OptionError, require_choice, require_number
+from glassnet.estimators.class_weights import check_class_weight
+from glassnet.estimators.scoring import LOSS, check_scoring_name
 from glassnet.maths.activations import Activation as ActivationFunction
 from glassnet.maths.activations import activation_named
 from glassnet.maths.layers import Activation, Dense, Dropout, Layer, LayerNorm
@@ -66,6 +68,7 @@ def resolve_settings(arguments: dict[str, Any], n_rows: int, validation_given: b
     )
     decide("weight_decay", 0.0 if lbfgs else _optimiser(settings["optimizer"]).weight_decay)
     decide("schedule", "constant" if lbfgs else "cosine")
+    decide("scoring", LOSS)
     decide("early_stopping", validation_given or n_rows * _fraction(settings) >= SMALLEST_VALIDATION)
     settings["dtype"] = _type_name(settings["dtype"])
     _check_numbers(settings)
@@ -147,7 +150,10 @@ def _check_choices(settings: dict[str, Any]) -> None:
     require_choice("input_scaling", settings["input_scaling"], SCALINGS)
     require_choice("target_scaling", settings["target_scaling"], ["auto", "standard", "minmax", "robust", "none"])
     require_choice("engine", settings["engine"], ENGINES)
-    for name in ("warm_start", "verbose"):
+    require_choice("calibration", settings["calibration"], ["none", "temperature"])
+    check_class_weight(settings["class_weight"])
+    check_scoring_name(settings["scoring"])
+    for name in ("warm_start", "verbose", "refit"):
         if not isinstance(settings[name], (bool, int)):
             raise OptionError("must be True or False", argument=name, value=settings[name])
     if not isinstance(settings["callbacks"], (list, tuple)):
@@ -272,6 +278,8 @@ def plain_option(value: Any) -> Any:
 def option_from(name: str, value: Any) -> Any:
     """The option again from its plain data."""
     makers: dict[str, Any] = {"optimizer": optimiser_named, "schedule": schedule_named, "loss": loss_named}
+    if name == "class_weight" and isinstance(value, dict):
+        return dict(value["classes"])
     if isinstance(value, dict):
         return makers[name](**value)
     return tuple(value) if name in ("hidden_layer_sizes", "quantiles") and value is not None else value

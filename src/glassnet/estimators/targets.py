@@ -15,7 +15,7 @@ from glassnet.maths.losses import Loss, Quantile, one_hot
 from glassnet.tables.families import is_missing
 from glassnet.tables.frames import listed, target_of
 
-__all__ = ["ClassTargets", "MultilabelTargets", "NumberTargets", "class_targets"]
+__all__ = ["ClassTargets", "MultilabelTargets", "NumberTargets", "class_targets", "given_classes", "numbers"]
 
 
 def class_targets(y: Any) -> ClassTargets | MultilabelTargets:
@@ -26,7 +26,21 @@ def class_targets(y: Any) -> ClassTargets | MultilabelTargets:
     y = _checked(y)
     if y.ndim == 2 and y.shape[1] > 1:
         return MultilabelTargets.fit(y)
+    if y.ndim == 2:
+        from sklearn.exceptions import DataConversionWarning
+
+        warn(
+            DataConversionWarning("A column-vector y was passed when a 1d array was expected; it is taken as y[:, 0].")
+        )
     return ClassTargets.fit(y.reshape(-1))
+
+
+def given_classes(classes: Any) -> ClassTargets:
+    """The targets of classes that are known beforehand, whether or not rows have them; see `ClassTargets`."""
+    try:
+        return ClassTargets.fit(_checked(classes).reshape(-1))
+    except DataError as error:
+        raise DataError(error.rule, argument="classes", value=error.value, remedy=error.remedy) from None
 
 
 @dataclass(frozen=True)
@@ -219,9 +233,13 @@ class NumberTargets:
             raise DataError(f"must have {len(self.centre)} columns, as in training", argument="y", value=Y.shape)
         return (Y - self.centre) / self.scale
 
+    def unscaled(self, Y: np.ndarray) -> np.ndarray:
+        """Outputs in the units of y, float64 (n, K)."""
+        return Y.astype(np.float64) * self.scale + self.centre
+
     def decode(self, Y: np.ndarray) -> np.ndarray:
         """Predictions in the units of y, float64: (n,) or (n, K) as y was."""
-        Y = Y.astype(np.float64) * self.scale + self.centre
+        Y = self.unscaled(Y)
         return Y[:, 0] if self.flat and Y.shape[1] == 1 else Y
 
     def data(self) -> dict[str, Any]:

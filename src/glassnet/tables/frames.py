@@ -59,6 +59,8 @@ def table_of(X: Any) -> Table:
         return X
     if X is None:
         raise DataError("must be a table", argument="X", value=None)
+    if hasattr(X, "nnz") and hasattr(X, "toarray"):  # asked first: one kind of sparse array is a dict
+        raise DataError("must be dense: sparse data is not supported", argument="X", remedy="Use X.toarray().")
     if isinstance(X, dict):
         return _table_of_dict(X)
     if type(X) is np.ndarray or type(X) is list:
@@ -67,8 +69,6 @@ def table_of(X: Any) -> Table:
         return _table_of_pandas(X)
     if nw.dependencies.is_polars_dataframe(X):
         return _table_of_columns(X.columns, X.shape, map(family_of_polars, X.iter_columns()))
-    if hasattr(X, "nnz") and hasattr(X, "toarray"):
-        raise DataError("must be dense: sparse data is not supported", argument="X", remedy="Use X.toarray().")
     frame = _frame_of(X)
     return _table_of_array(_array_of(X)) if frame is None else _table_of_frame(frame)
 

@@ -18,7 +18,17 @@ from glassnet.maths.penalties import clip_by_norm, decay, penalty, penalty_backw
 from glassnet.maths.random import Purpose, Stream
 from glassnet.network import Network
 
-__all__ = ["RATES", "Backend", "GivenUp", "ReferenceBackend", "Rows", "State", "reference_outputs", "require_rows"]
+__all__ = [
+    "RATES",
+    "Backend",
+    "GivenUp",
+    "ReferenceBackend",
+    "Rows",
+    "State",
+    "reference_hidden",
+    "reference_outputs",
+    "require_rows",
+]
 
 State = dict[str, np.ndarray]
 
@@ -270,3 +280,11 @@ def reference_outputs(network: Network, X: np.ndarray) -> np.ndarray:
         return np.empty((0, network.n_outputs), network.dtype)
     chunks = [network.forward(X[first : first + STACK, None, :])[0][:, 0] for first in range(0, len(X), STACK)]
     return network.loss.output(chunks[0] if len(chunks) == 1 else np.concatenate(chunks))
+
+
+def reference_hidden(network: Network, X: np.ndarray, layer: int = -1) -> np.ndarray:
+    """The values (n, units) of a hidden layer, each row by itself, as `reference_outputs` has them: X (n, p)."""
+    chunks = [
+        network.hidden_values(X[first : first + STACK, None, :], layer)[:, 0] for first in range(0, len(X), STACK)
+    ]
+    return np.concatenate(chunks)

@@ -39,6 +39,7 @@ def train_lbfgs(
 
         def after_iteration(params: np.ndarray) -> None:
             epoch = len(watch.history) + 1
+            watch.begin_epoch(epoch)
             watch.check_time()
             # First this, which may be given up: then there was no such iteration. Without penalties, as the other
             # optimisers show it.
@@ -57,10 +58,10 @@ def train_lbfgs(
                 jac=True,
                 method="L-BFGS-B",
                 callback=after_iteration,
-                options={"maxiter": options.max_epochs, "maxfun": 20 * options.max_epochs, "gtol": 1e-6, "ftol": 1e-9},
+                options={"maxiter": options.last_epoch, "maxfun": 20 * options.max_epochs, "gtol": 1e-6, "ftol": 1e-9},
             )
         if not watch.history and watch.reason is None:  # the start is a minimum already, or has no finite loss
             with suppress(GivenUp, StopIteration):
                 after_iteration(start)
-        watch.stop("max_epochs" if len(watch.history) >= options.max_epochs else "converged")
+        watch.stop("max_epochs" if len(watch.history) >= options.last_epoch else "converged")
     return watch.outcome()

@@ -36,19 +36,24 @@ def train(
     options: TrainingOptions,
     validation: Rows | None = None,
     progress: Progress | None = None,
+    *,
+    state: State | None = None,
+    epoch: int = 0,
 ) -> Outcome:
     """Train the backend's network until a reason to stop turns up; see `Outcome`.
 
     validation : rows to measure, by which the best weights are chosen; without any the last weights are used.
+    state : to go on from, changed in place, after `epoch` epochs; None starts from the network's weights.
     Raises TrainingDiverged when the loss becomes infinite or not a number before one epoch is complete.
     """
-    state, pace, epoch = backend.start(), Pace(), 0
+    state, pace, last = state or backend.start(), Pace(), epoch + options.last_epoch
     watch = Watch(options, backend, progress or Progress(), validation)
     with blas_threads_for(backend.network, backend.batch_size), watch:
         while watch.reason is None:
             epoch += 1
+            watch.begin_epoch(epoch)
             run_epoch(epoch, state, backend, options, watch, pace)
-            if epoch == options.max_epochs:
+            if epoch == last:
                 watch.stop("max_epochs")
     return watch.outcome()
 

@@ -11,7 +11,18 @@ import numpy as np
 from glassnet.errors import OptionError, require_number
 from glassnet.maths.schedules import Constant, ReduceOnPlateau, Schedule
 
-__all__ = ["Every", "TrainingOptions", "every"]
+__all__ = ["Every", "Observer", "TrainingOptions", "every"]
+
+
+class Observer:
+    """Interface of what follows a training epoch by epoch and may want the weights."""
+
+    def begin_epoch(self, epoch: int) -> None:
+        """An epoch, counted from 1, begins."""
+
+    def end_epoch(self, row: dict[str, Any], params: np.ndarray) -> bool:
+        """An epoch is done: its row of the history and the weights (not to be changed); a true answer stops."""
+        return False
 
 
 @dataclass(frozen=True)
@@ -54,30 +65,37 @@ def every(value: int | str) -> Every:
 class TrainingOptions:
     """What the loop needs to know beside the backend.
 
-    max_epochs : most passes over the training rows.
+    max_epochs : most passes over the training rows; a schedule is laid out over them.
+    stop_after : epochs after which training ends all the same, or None.
     learning_rate : of the first steps, times the schedule's factor; None where a line search sets the step.
-    patience : epochs without a better validation loss before training stops; None never stops early.
+    patience : epochs without a better validation before training stops; None never stops early.
     validation_every : interval of validations.
-    tolerance : a validation loss is better when it is lower by more than this, in units of the loss.
+    score : function of (params, Y), the outputs on the validation rows, by which validations are compared, higher is
+        better; None compares their losses.
+    tolerance : a validation is better when its loss is lower, or its score higher, by more than this.
     time_limit : seconds, or None.   seed : of the row order.
     callbacks : functions of an epoch's row; a true answer stops training.
     metrics : {name: function of (T, Y, weights)} measured at each validation.
+    observers : followers of the training, see `Observer`.
     """
 
     max_epochs: int = 100
+    stop_after: int | None = None
     learning_rate: float | None = 1e-3
     weight_decay: float = 0.0
     schedule: Schedule = field(default_factory=Constant)
     patience: int | None = None
     validation_every: Every = field(default_factory=lambda: Every(1))
+    score: Callable[[np.ndarray, np.ndarray], float] | None = None
     tolerance: float = 0.0
     time_limit: float | None = None
     seed: int = 0
     callbacks: Sequence[Callable[[dict[str, Any]], Any]] = ()
     metrics: dict[str, Callable[..., float]] = field(default_factory=dict)
+    observers: Sequence[Observer] = ()
 
     def __post_init__(self) -> None:
-        for argument in ("max_epochs", "learning_rate", "patience", "time_limit"):
+        for argument in ("max_epochs", "stop_after", "learning_rate", "patience", "time_limit"):
             value = getattr(self, argument)
             if value is not None:
                 require_number(argument, value, "must be positive", lambda v: v > 0)
@@ -85,6 +103,11 @@ class TrainingOptions:
         for callback in self.callbacks:
             if not callable(callback):
                 raise OptionError("must hold functions of an epoch's row", argument="callbacks", value=callback)
+
+    @property
+    def last_epoch(self) -> int:
+        """The epoch after which training ends at the latest."""
+        return self.max_epochs if self.stop_after is None else min(self.stop_after, self.max_epochs)
 
     def rates(self, first_step: int, n_steps: int, steps_per_epoch: int, losses: Sequence[float]) -> np.ndarray:
         """One row of rates (learning rate, decay, factors on dropout and smoothing) for each of `n_steps` steps.

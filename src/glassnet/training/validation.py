@@ -6,7 +6,7 @@ import numpy as np
 
 from glassnet.maths.random import Purpose, Stream
 
-__all__ = ["split_rows"]
+__all__ = ["split_groups", "split_last", "split_rows"]
 
 
 def split_rows(
@@ -32,6 +32,31 @@ def split_rows(
         held_out = np.concatenate([order[classes[order] == k][:count] for k, count in counts.items()])
     held_out = np.sort(held_out)
     return np.setdiff1d(np.arange(n_rows), held_out, assume_unique=True), held_out
+
+
+def split_groups(
+    groups: np.ndarray, fraction: float, seed: int, purpose: Purpose = Purpose.SPLIT
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split row numbers so that no group has rows in both parts; see `split_rows`.
+
+    groups : (n_rows,) whole numbers from 0, the group of each row.
+    Groups are taken in random order as long as they bring the held-out rows nearer to the fraction; one group at least
+    is held out and one is left, where there are two.
+    """
+    sizes = np.bincount(groups)
+    present = np.flatnonzero(sizes)
+    order = present[Stream(seed, purpose).permutation(len(present))]
+    taken = np.concatenate([[0], np.cumsum(sizes[order])])
+    nearest = int(np.argmin(np.abs(taken - fraction * len(groups))))
+    count = min(max(nearest, 1), len(present) - 1)
+    out = np.isin(groups, order[:count])
+    return np.flatnonzero(~out), np.flatnonzero(out)
+
+
+def split_last(n_rows: int, fraction: float) -> tuple[np.ndarray, np.ndarray]:
+    """Hold out the last rows, for rows in the order of time: the future is what a model is to predict."""
+    first = n_rows - min(round(fraction * n_rows), n_rows - 1)
+    return np.arange(first), np.arange(first, n_rows)
 
 
 def _shares(classes: np.ndarray, fraction: float) -> dict[int, int]:

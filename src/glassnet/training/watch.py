@@ -24,7 +24,7 @@ A_MOMENT = 0.25  # seconds that an evaluation may still take once training was i
 
 @dataclass
 class Best:
-    """The best weights so far: those with the lowest loss, its epoch, and the step of that validation."""
+    """The best weights so far: those with the lowest loss (or negative score), epoch and step of that validation."""
 
     loss: float = math.inf
     epoch: int = 0
@@ -117,11 +117,15 @@ class Watch:
             loss, Y = self.evaluate(params, self.validation)
         except GivenUp:  # what was not measured is not written down, and cannot be the best
             return
-        T, weights = self.validation.T, self.validation.weights
+        T, weights, score = self.validation.T, self.validation.weights, self.options.score
         self.measured = {"validation_loss": loss}
         with np.errstate(all="ignore"):  # of a network about to diverge; the loss will say so
             self.measured |= {f"validation_{name}": f(T, Y, weights) for name, f in self.options.metrics.items()}
-        self.best.offer(loss, epoch, step, params, self.options.tolerance)
+        if score is None:
+            self.best.offer(loss, epoch, step, params, self.options.tolerance)
+        elif np.isfinite(Y).all():  # else it is about to diverge, and no score is defined
+            self.measured["validation_score"] = value = score(params, Y)
+            self.best.offer(-value, epoch, step, params, self.options.tolerance)
         patience = self.options.patience
         waited = (step - self.best.step) / self.backend.steps_per_epoch
         if patience is not None and waited >= patience:
@@ -143,6 +147,11 @@ class Watch:
             limit.cancel()
             limit.join()
 
+    def begin_epoch(self, epoch: int) -> None:
+        """Tell those who follow the training."""
+        for observer in self.options.observers:
+            observer.begin_epoch(epoch)
+
     def end_epoch(self, epoch: int, step: int, loss: float, learning_rate: float | None, params: np.ndarray) -> None:
         """Write the epoch's row, show it, and ask the callbacks."""
         if not math.isfinite(loss):
@@ -153,6 +162,9 @@ class Watch:
         self.history.append(row)
         self.measured = {}
         self.progress.update(row)
+        for observer in self.options.observers:
+            if observer.end_epoch(dict(row), params):
+                self.stop("callback")
         if self.validation is None or self.best.params is None:
             # No validation yet, or none at all: the last weights are the ones to use, and to fall back on.
             self.best = Best(math.inf, epoch, step, params.copy())

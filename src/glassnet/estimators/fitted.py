@@ -1,0 +1,110 @@
+"""What a fitted estimator tells about itself: attributes with scikit-learn's names, texts, and its file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import check_is_fitted
+
+from glassnet.network import Network
+from glassnet.tables.encoder import TableEncoder
+from glassnet.training.history import history_frame
+
+__all__ = ["Fitted"]
+
+
+class Fitted:
+    """Properties and one-line methods of an estimator that has been fitted or loaded."""
+
+    network_: Network
+    encoder_: TableEncoder
+    history_: list[dict[str, Any]]
+
+    def _set_sizes(self) -> None:
+        """Attributes that scikit-learn has, derived from what was fitted or loaded."""
+        self.n_features_in_ = len(self.encoder_.columns)
+        if self.encoder_.named:
+            self.feature_names_in_ = np.array([column["name"] for column in self.encoder_.columns], dtype=object)
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        self.n_iter_ = len(self.history_)
+        self.n_outputs_ = self.network_.n_outputs
+        self.n_layers_ = len(self.network_.coefs) + 1
+
+    @property
+    def coefs_(self) -> list[np.ndarray]:
+        """Weights (p, q) of the dense layers, first to last."""
+        check_is_fitted(self, "network_")
+        return self.network_.coefs
+
+    @property
+    def intercepts_(self) -> list[np.ndarray]:
+        """Biases (q,) of the dense layers, first to last."""
+        check_is_fitted(self, "network_")
+        return self.network_.intercepts
+
+    @property
+    def loss_curve_(self) -> list[float]:
+        """Training loss of each epoch."""
+        check_is_fitted(self, "network_")
+        return [row["loss"] for row in self.history_]
+
+    @property
+    def columns_(self) -> list[dict[str, Any]]:
+        """The columns of the table as they were fitted: name, kind, and what belongs to the kind."""
+        check_is_fitted(self, "network_")
+        return self.encoder_.columns
+
+    def history_frame(self) -> Any:
+        """`history_` as a data frame: pandas where it is installed, else polars."""
+        check_is_fitted(self, "network_")
+        return history_frame(self.history_)
+
+    def summary(self) -> str:
+        """The layers of the network, their sizes and the loss, as a table in plain text."""
+        from glassnet.views import describe_network
+
+        check_is_fitted(self, "network_")
+        return describe_network(self.network_.describe())
+
+    def report(self, X: Any, y: Any) -> Any:
+        """Scores on rows not seen in training, as a `Report` that prints itself."""
+        from glassnet.estimators.report import report
+
+        return report(self, X, y)
+
+    def importance(
+        self,
+        X: Any,
+        y: Any,
+        *,
+        scoring: Any = None,
+        n_repeats: int = 5,
+        sample_weight: Any = None,
+        random_state: Any = 0,
+    ) -> Any:
+        """How much the score falls when the values of one column are shuffled among the rows, for each column.
+
+        X, y : rows that training has not seen, best.   sample_weight : (n,), or None.
+        scoring : the name of a scikit-learn scorer, a function of (estimator, X, y), or None for the estimator's own
+            score (accuracy, R²).   n_repeats : shuffles of each column.   random_state : of the shuffles.
+
+        Returns an `Importance`, which prints itself. Columns that say the same stand in for each other: each alone then
+        seems unimportant. Source: Breiman, "Random Forests" (2001), section 10.
+        """
+        from glassnet.estimators.importance import importance
+
+        check_is_fitted(self, "network_")
+        return importance(self, X, y, scoring, n_repeats, sample_weight, random_state)
+
+    def save(self, path: str | Path) -> None:
+        """Write the fitted estimator to one `.glassnet` file; `glassnet.load` reads it. No pickle is involved.
+
+        Raises OptionError when a function of the user's own is part of it: a function is not data.
+        """
+        check_is_fitted(self, "network_")
+        from glassnet.estimators.saving import save
+
+        save(self, path)

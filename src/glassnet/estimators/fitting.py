@@ -1,0 +1,217 @@
+"""One fit of an estimator, step by step: loss and layers, targets, table, rows held out, training.
+
+`GlassNetEstimator.fit` and `partial_fit` are sequences of these steps.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from glassnet.errors import DataError, OptionError
+from glassnet.estimators.calibrating import check_calibration
+from glassnet.estimators.class_weights import class_factors
+from glassnet.estimators.events import Epochs, plain_callbacks
+from glassnet.estimators.holdout import Held, choose_rows, is_given
+from glassnet.estimators.samples import Samples, make_rows, samples_of, take
+from glassnet.estimators.scoring import LOSS, make_score, with_outputs
+from glassnet.estimators.settings import LBFGS, build_layers, build_optimiser, build_options
+from glassnet.maths.random import seed_of
+from glassnet.network import Network
+from glassnet.tables.encoder import TableEncoder
+from glassnet.training.backend import Backend, Rows
+from glassnet.training.choice import start_backend
+from glassnet.training.lbfgs import train_lbfgs
+from glassnet.training.loop import train
+from glassnet.training.options import TrainingOptions
+from glassnet.training.progress import Progress, progress_for
+from glassnet.training.watch import Outcome
+
+__all__ = ["Fitting"]
+
+CUT_SHORT = ("interrupted", "time limit", "diverged")  # reasons to stop after which nothing more is trained
+
+
+class Fitting:
+    """Settings, targets, encoder, network and rows of one fit.
+
+    estimator : whose fit it is; nothing of it is changed.   settings : resolved, and completed here.
+    samples : to train on.   again : whether to go on from the last fit's network, targets and encoder.
+    targets : fitted ones, where they do not follow from the samples alone.
+    """
+
+    def __init__(
+        self, estimator: Any, samples: Samples, settings: dict[str, Any], *, again: bool, targets: Any = None
+    ) -> None:
+        self.estimator, self.settings, self._again = estimator, settings, again
+        name = type(estimator).__name__
+        self.targets = estimator._targets if again else targets or estimator._fit_targets(samples.y, settings)
+        self.loss = loss = estimator._loss(settings, self.targets)
+        settings["loss"] = settings["loss"] if settings["loss"] != "auto" else loss.name
+        check_calibration(settings["calibration"], loss, hasattr(estimator, "predict_proba"))
+        self._layers = build_layers(settings, self.targets.n_outputs(loss))
+        settings["random_state"] = self.seed = seed_of(settings["random_state"])
+        self.options = self._options()
+
+        self.samples = self.counted(samples)
+        self.encoder = estimator.encoder_ if again else TableEncoder(settings["input_scaling"], owner=name)
+        encode = self.encoder.transform if again else self.encoder.fit_transform
+        matrix = encode(self.samples.table, np.float64)
+        self.network = self.new_network(matrix.shape[1])
+        self.rows = self.encoded(self.samples, matrix)
+        self.progress: Progress = progress_for(estimator.verbose)
+
+    def _options(self) -> TrainingOptions:
+        callbacks = plain_callbacks(self.settings["callbacks"])
+        return build_options(self.settings, self.seed, self.estimator._metrics(self.loss), callbacks)
+
+    def counted(self, samples: Samples) -> Samples:
+        """The samples with their classes' weights."""
+        factors = class_factors(self.settings["class_weight"], self.targets, samples.y, samples.weights)
+        return samples.multiplied(factors)
+
+    def new_network(self, n_features: int) -> Network:
+        """The network before training: the same each time, or the last fit's where training goes on from there."""
+        dtype = np.dtype(np.float64 if self.settings["optimizer"] == LBFGS else self.settings["dtype"])
+        network = Network(self._layers, self.loss, n_features, dtype, random_state=self.seed)
+        if self._again:
+            network.params = self.estimator.network_.params
+        return network
+
+    def encoded(self, samples: Samples, matrix: np.ndarray) -> Rows:
+        """The samples as rows for the network."""
+        return make_rows(self.network, matrix, self.targets.encode(samples.y, self.loss), samples.loss_weights)
+
+    # --- validation ---
+
+    def hold_out(self, validation: Any, groups: Any) -> tuple[Rows, Held | None]:
+        """The rows to train on, and those that validate; see `fit` for the arguments."""
+        if is_given(validation):
+            return self.rows, self._given(*validation)
+        if not self.settings["early_stopping"] and validation is None:
+            return self.rows, None
+        fraction = self.settings["validation_fraction"]
+        training, held_out = choose_rows(self.samples, validation, fraction, self.seed, self._classes())
+        if len(held_out) == 0 and groups is not None:
+            raise DataError("must hold at least two groups, one of them to validate on", argument="groups", value=1)
+        if len(held_out) == 0 and self.estimator.early_stopping == "auto" and validation is None:
+            self.settings["early_stopping"] = False  # nothing but classes of one row
+            return self.rows, None
+        if len(held_out) == 0:
+            raise DataError(
+                f"holds out no row of {self.samples.n_rows} to validate on",
+                argument="validation_fraction",
+                value=fraction,
+                remedy="Raise it, pass validation=(X, y) to fit, or set early_stopping=False.",
+            )
+        return take(self.rows, training), Held(take(self.rows, held_out), self.samples.take(held_out), own=False)
+
+    def _given(self, X: Any, y: Any, sample_weight: Any = None) -> Held:
+        """The set that the user passed, encoded like the training rows."""
+        samples = self.counted(samples_of(X, y, sample_weight, type(self.estimator).__name__))
+        return Held(self.encoded(samples, self.encoder.transform(samples.table, np.float64)), samples, own=True)
+
+    def _classes(self) -> np.ndarray | None:
+        """The class (n,) of each row, where every class is to give its share."""
+        if self.targets.kind != "classes":
+            return None
+        T = self.rows.T
+        return T.argmax(axis=1) if T.shape[1] > 1 else T[:, 0].astype(np.int64)
+
+    # --- training ---
+
+    def fitted_with(self, params: np.ndarray) -> dict[str, Any]:
+        """Attributes that a fitted estimator has with these weights."""
+        network = self.network.astype(self.settings["dtype"])
+        network.params = params
+        return {
+            "network_": network,
+            "encoder_": self.encoder,
+            "_targets": self.targets,
+            "settings_": self.settings,
+            "history_": [],
+            "n_features_in_": len(self.encoder.columns),
+            "_temperature": 1.0,
+            "_conformal": None,
+        }
+
+    def follow(self, held: Held | None, epochs: Epochs | None) -> None:
+        """Let a scorer compare the validations, where one was asked for, and scikit-learn's callbacks follow."""
+        scoring = self.settings["scoring"]
+        scored = not (isinstance(scoring, str) and scoring == LOSS)
+        for argument, asked in (("scoring", scored), ("calibration", self.settings["calibration"] != "none")):
+            if held is None and asked:
+                raise OptionError(
+                    "needs rows to validate on",
+                    argument=argument,
+                    value=self.settings[argument],
+                    remedy="Set early_stopping=True, or pass validation=(X, y) to fit.",
+                )
+        if held is not None and scored:
+
+            def twin(params: np.ndarray, X: Any, Y: np.ndarray) -> Any:
+                return with_outputs(self.estimator, X, Y, **self.fitted_with(params))
+
+            self.options = replace(self.options, score=make_score(scoring, held.samples, twin))
+        if epochs is not None:
+            epochs.fitted = self.fitted_with
+            self.options = replace(self.options, observers=(epochs,))
+
+    def train(self, training: Rows, held: Held | None) -> Outcome:
+        """Run the loop the settings ask for, on the engine they ask for; the network then has the best weights."""
+        run, begun = train_lbfgs if self.settings["optimizer"] == LBFGS else train, time.monotonic()
+        outcome = run(self.backend(training), self.options, None if held is None else held.rows, self.progress)
+        if self.settings["refit"] and held is not None and outcome.reason not in CUT_SHORT:
+            outcome = self._refit(run, outcome, held, time.monotonic() - begun)
+        self.network.params = outcome.params
+        return outcome
+
+    def _refit(self, run: Any, outcome: Outcome, held: Held, seconds: float) -> Outcome:
+        """Train anew on all rows, the validation rows among them, for as many epochs as were best.
+
+        seconds : of the time limit that are spent. Where the rest is cut short, the weights of the first training are
+        the better ones, and are kept.
+        """
+        rows, limit = join(self.rows, held.rows) if held.own else self.rows, self.options.time_limit
+        left = None if limit is None else max(limit - seconds, 1e-3)
+        self.network = self.new_network(rows.X.shape[1])
+        plain: dict[str, Any] = {"score": None, "observers": (), "callbacks": ()}
+        self.options = replace(self.options, stop_after=outcome.best_epoch, time_limit=left, **plain)
+        again = run(self.backend(rows), self.options, None, self.progress)
+        if again.reason in CUT_SHORT:
+            failure = {"diverged_loss": again.diverged_loss, "diverged_step": again.diverged_step}
+            return replace(outcome, reason=again.reason, **failure)
+        return replace(outcome, params=again.params)
+
+    def backend(self, rows: Rows) -> Backend:
+        """The engine the settings ask for; they then say which one that was."""
+        settings = self.settings
+        size = len(rows.X) if settings["batch_size"] == "full" else min(settings["batch_size"], len(rows.X))
+        settings["engine"], backend = start_backend(
+            settings["engine"],
+            self.network,
+            build_optimiser(settings),
+            rows,
+            max_epochs=self.options.max_epochs,
+            batch_size=int(size),
+            required=self.estimator.engine == "compiled",
+            l1=float(settings["l1"]),
+            l2=float(settings["l2"]),
+            clip_norm=settings["clip_norm"],
+            seed=self.seed,
+            n_jobs=settings["n_jobs"],
+            announce=self.progress.compiling,
+        )
+        return backend
+
+
+def join(rows: Rows, more: Rows) -> Rows:
+    """All rows of both; weights have mean 1 in each."""
+    weights = None
+    if rows.weights is not None or more.weights is not None:
+        ones = [np.ones(len(part.X), part.X.dtype) if part.weights is None else part.weights for part in (rows, more)]
+        weights = np.concatenate(ones)
+    return Rows(np.concatenate([rows.X, more.X]), np.concatenate([rows.T, more.T]), weights)

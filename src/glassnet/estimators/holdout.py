@@ -1,0 +1,92 @@
+"""Which rows validate: a part of the training rows, chosen one way or another, or a set of the user's own."""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from glassnet.errors import DataError, OptionError
+from glassnet.estimators.samples import Samples, native_rows
+from glassnet.tables.frames import Table
+from glassnet.training.backend import Rows
+from glassnet.training.validation import split_groups, split_last, split_rows
+
+__all__ = ["LAST", "Held", "check_validation", "choose_rows", "is_given"]
+
+LAST = "last"  # validation="last": rows stand in the order of time
+
+
+@dataclass(frozen=True)
+class Held:
+    """Rows that validate: encoded, as `rows`, and as they were handed over. own : whether the user passed them."""
+
+    rows: Rows
+    samples: Samples
+    own: bool
+
+
+def is_given(validation: Any) -> bool:
+    """Whether `validation` is a set of rows rather than a way to choose some."""
+    return isinstance(validation, (tuple, list))
+
+
+def check_validation(validation: Any, groups: Any) -> None:
+    """Raise OptionError unless `validation` is one of the forms that `fit` takes."""
+    splits = hasattr(validation, "split") and not isinstance(validation, str)
+    named = isinstance(validation, str) and validation == LAST
+    if is_given(validation):
+        if len(validation) not in (2, 3):
+            raise OptionError(
+                "must be (X, y) or (X, y, sample_weight)", argument="validation", value=type(validation).__name__
+            )
+        if groups is not None:
+            raise OptionError(
+                "choose which training rows validate, and validation=(X, y) are rows of their own", argument="groups"
+            )
+    elif validation is not None and not splits and not named:
+        raise OptionError(
+            'must be (X, y) or (X, y, sample_weight), a scikit-learn splitter, "last" for rows in the order of time, '
+            "or None",
+            argument="validation",
+            value=validation,
+        )
+    elif named and groups is not None:
+        raise OptionError('cannot be kept together with validation="last"', argument="groups")
+
+
+def choose_rows(
+    samples: Samples, validation: Any, fraction: float, seed: int, classes: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Numbers of the rows to train on and of the rows held out, both increasing.
+
+    validation : None, "last" or a splitter; see `fit`.   classes : (n,) of which each gives its share, or None.
+    Raises DataError where a splitter gives parts that cannot be.
+    """
+    if validation is None and samples.groups is None:
+        return split_rows(samples.n_rows, fraction, seed, classes)
+    if validation is None:
+        codes = np.unique(np.asarray(samples.groups), return_inverse=True)[1]
+        return split_groups(codes, fraction, seed)
+    if isinstance(validation, str):
+        return split_last(samples.n_rows, fraction)
+    return _last_split(validation, samples)
+
+
+def _last_split(splitter: Any, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
+    """The last of a splitter's splits: of a TimeSeriesSplit the one that trains on most rows, of others any."""
+    X = native_rows(samples)
+    X = np.zeros((samples.n_rows, 1)) if isinstance(X, dict | Table) else X  # whose length is not its number of rows
+    splits = deque(splitter.split(X, samples.y, samples.groups), maxlen=1)
+    if not splits:
+        raise DataError("gives no split of the training rows", argument="validation", value=splitter)
+    training, held_out = (np.sort(np.asarray(part)) for part in splits[-1])
+    if len(training) == 0 or len(held_out) == 0 or len(np.intersect1d(training, held_out)):
+        raise DataError(
+            "must split the rows into two parts that share none, both with rows",
+            argument="validation",
+            value=(len(training), len(held_out)),
+        )
+    return training, held_out

@@ -1,0 +1,96 @@
+"""`partial_fit`: one pass over some rows at a time, for data that arrive in parts or do not fit in memory."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from glassnet.errors import DataError, OptionError
+from glassnet.estimators.fitting import Fitting
+from glassnet.estimators.samples import Samples
+from glassnet.estimators.settings import LBFGS, keep_settings, resolve_settings
+from glassnet.estimators.targets import ClassTargets, MultilabelTargets, given_classes
+from glassnet.tables.frames import target_of
+from glassnet.training.loop import train
+
+__all__ = ["class_targets_for", "partial_fit"]
+
+
+def partial_fit(estimator: Any, samples: Samples, targets: Any = None) -> None:
+    """Train one epoch on the samples, going on from the weights and the optimiser's moments of the last call.
+
+    targets : fitted ones, for the first call; None learns them from the samples.
+    The first call, where no fit came before it, also learns the encoding of the table. The row order and the dropout
+    masks of the k-th call are those of a fit's k-th epoch.
+    """
+    again = hasattr(estimator, "network_")
+    settings = _settings(estimator, samples.n_rows, again)
+    fitting = Fitting(estimator, samples, settings, again=again, targets=targets)
+    fitting.options = replace(fitting.options, stop_after=1)
+    backend = fitting.backend(fitting.rows)
+    steps = estimator.__dict__.get("_steps")
+    state = backend.start() if steps is None else {name: part.copy() for name, part in steps.items()}
+    history = estimator.history_ if again else []
+    outcome = train(backend, fitting.options, None, fitting.progress, state=state, epoch=len(history))
+    fitting.network.params = outcome.params
+    estimator._keep(fitting, replace(outcome, history=history + outcome.history))
+    estimator._steps = state
+    estimator._warn(outcome)
+
+
+def _settings(estimator: Any, n_rows: int, again: bool) -> dict[str, Any]:
+    """The settings of one pass: a constant rate unless another schedule is asked for, and no rows held out."""
+    arguments = estimator.get_params(deep=False)
+    if again:
+        keep_settings(arguments, estimator.settings_)
+        if isinstance(arguments["batch_size"], str) and arguments["batch_size"] == "auto":
+            arguments["batch_size"] = estimator.settings_["batch_size"]
+    refused = {
+        "optimizer": (LBFGS, "It needs all rows at each step."),
+        "class_weight": ("balanced", 'Pass a dict of weights: no call sees all rows that "balanced" would count.'),
+        "calibration": ("temperature", "Call calibrate(X, y) with rows of your own afterwards."),
+    }
+    for argument, (value, remedy) in refused.items():
+        if isinstance(arguments[argument], str) and arguments[argument] == value:
+            raise OptionError("cannot be had with partial_fit", argument=argument, value=value, remedy=remedy)
+    if isinstance(arguments["schedule"], str) and arguments["schedule"] == "auto":
+        arguments["schedule"] = "constant"
+    arguments["early_stopping"], arguments["refit"], arguments["scoring"] = False, False, "loss"
+    return resolve_settings(arguments, n_rows)
+
+
+def class_targets_for(estimator: Any, y: Any, classes: Any) -> ClassTargets | MultilabelTargets | None:
+    """The targets of a classifier's first call, from `classes`; None where they are known already.
+
+    Raises DataError where the first call has no `classes`, or a later one has others.
+    """
+    if hasattr(estimator, "_targets"):
+        targets = estimator._targets
+        if targets.kind == "multilabel":
+            _require_labels(classes, targets.n_labels)
+        elif classes is not None and not np.array_equal(np.unique(target_of(classes)), targets.classes):
+            raise DataError(
+                "must be the classes of the first call, or None", argument="classes", value=target_of(classes).tolist()
+            )
+        return None
+    y = target_of(y)
+    if y.ndim == 2 and y.shape[1] > 1:
+        _require_labels(classes, y.shape[1])
+        return MultilabelTargets(y.shape[1])
+    if classes is None:
+        raise DataError(
+            "must be passed on the first call to partial_fit: the rows of one call may not have them all",
+            argument="classes",
+            value=None,
+        )
+    return given_classes(classes)
+
+
+def _require_labels(classes: Any, n_labels: int) -> None:
+    """Raise DataError unless `classes`, where it is given, names as many labels as y has columns."""
+    if classes is not None and len(classes) != n_labels:
+        raise DataError(
+            f"must name a label for each of {n_labels} columns of y", argument="classes", value=len(classes)
+        )
