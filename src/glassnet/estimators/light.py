@@ -1,6 +1,6 @@
 """scikit-learn's base classes, imported without the parts of SciPy that they never use.
 
-`import sklearn.base` imports `scipy.stats`, which makes up nearly half of its time, for one function that estimators
+`import sklearn.base` imports `scipy.stats`, which makes up more than half of its time, for one function that estimators
 like ours do not call. SciPy imports its parts by itself when they are first used (`scipy.stats.norm`), so while
 scikit-learn is imported a stand-in takes the place of `scipy.stats` among the imported modules, and is gone afterwards.
 Whoever asks it for anything meanwhile, in another thread too, is given what the real one has.
