@@ -104,7 +104,7 @@ class Fitted:
 
         Raises OptionError when a function of the user's own is part of it: a function is not data.
         """
-        check_is_fitted(self, "network_")
         from glassnet.estimators.saving import save
 
+        check_is_fitted(self, "network_")
         save(self, path)
