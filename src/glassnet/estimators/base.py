@@ -70,6 +70,7 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         patience: int = 20,
         validation_fraction: float = 0.1,
         validation_every: int | str = 1,
+        columns: Any = None,
         input_scaling: str = "standard",
         target_scaling: str = "auto",
         dtype: Any = "float32",
@@ -102,6 +103,7 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.validation_every = validation_every
+        self.columns = columns
         self.input_scaling = input_scaling
         self.target_scaling = target_scaling
         self.dtype = dtype
@@ -152,8 +154,8 @@ class GlassNetEstimator(Pictures, BaseEstimator):
         settings["random_state"] = seed = seed_of(settings["random_state"])
         options = build_options(settings, seed, self._metrics(loss), self.callbacks)
 
-        encoder = self.encoder_ if again else TableEncoder(settings["input_scaling"], owner=type(self).__name__)
-        matrix = encoder.transform(table, np.float64) if again else encoder.fit_transform(table, np.float64)
+        encoder = self.encoder_ if again else fitted_encoder(table, settings, type(self).__name__)
+        matrix = encoder.encode(table, np.float64)
         dtype = np.dtype(np.float64 if settings["optimizer"] == LBFGS else settings["dtype"])
         network = Network(layers, loss, matrix.shape[1], dtype, random_state=seed)
         if again:
@@ -193,7 +195,7 @@ class GlassNetEstimator(Pictures, BaseEstimator):
             raise OptionError("must be (X, y) or (X, y, sample_weight)", argument="validation", value=type(validation))
         X, y, *weight = validation
         table, y, weights = checked_rows(X, y, weight[0] if weight else None, type(self).__name__)
-        matrix = encoder.transform(table, dtype=np.float64)
+        matrix = encoder.encode(table, np.float64)
         return make_rows(network, matrix, targets.encode(y, network.loss), weights)
 
     def _train(
@@ -241,9 +243,9 @@ class GlassNetEstimator(Pictures, BaseEstimator):
 
     def _set_sizes(self) -> None:
         """Attributes that scikit-learn has, derived from what was fitted or loaded."""
-        self.n_features_in_ = len(self.encoder_.columns)
-        if self.encoder_.named:
-            self.feature_names_in_ = np.array([column["name"] for column in self.encoder_.columns], dtype=object)
+        self.n_features_in_ = self.encoder_.n_features_in_
+        if self.encoder_.named_:
+            self.feature_names_in_ = self.encoder_.feature_names_in_
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         self.n_iter_ = len(self.history_)
@@ -277,12 +279,9 @@ class GlassNetEstimator(Pictures, BaseEstimator):
     def _encoded(self, X: Any) -> np.ndarray:
         """The matrix of a table, in the network's float type; warns where only one of table and training has names."""
         self._require_fitted()
-        table, name = table_of(X), type(self).__name__
-        if self.encoder_.named and not table.named:
-            warn(UserWarning(f"X does not have valid feature names, but {name} was fitted with feature names"))
-        elif table.named and not self.encoder_.named:
-            warn(UserWarning(f"X has feature names, but {name} was fitted without feature names"))
-        return self.encoder_.transform(table, dtype=self.network_.dtype)
+        table = table_of(X)
+        self.encoder_.warn_of_names(table)
+        return self.encoder_.encode(table, self.network_.dtype)
 
     def _outputs(self, X: Any) -> np.ndarray:
         """The network's outputs Y (n, K) for the rows of a table."""
@@ -322,7 +321,7 @@ class GlassNetEstimator(Pictures, BaseEstimator):
     def columns_(self) -> list[dict[str, Any]]:
         """The columns of the table as they were fitted: name, kind, and what belongs to the kind."""
         check_is_fitted(self, "network_")
-        return self.encoder_.columns
+        return self.encoder_.columns_
 
     def summary(self) -> str:
         """The layers of the network, their sizes and the loss, as a table in plain text."""
@@ -374,6 +373,12 @@ def checked_rows(X: Any, y: Any, sample_weight: Any, name: str) -> tuple[Table, 
     weights = weights / weights.mean()  # which changes no weighted mean, and lets float32 hold them
     present = np.flatnonzero(weights)
     return table.take(present), y[present], weights[present]
+
+
+def fitted_encoder(table: Table, settings: dict[str, Any], name: str) -> TableEncoder:
+    """The encoder that the settings ask for, fitted to the table of training."""
+    encoder = TableEncoder(settings["input_scaling"], columns=settings["columns"], dtype=settings["dtype"])
+    return encoder.owned_by(name).fit(table)
 
 
 def make_rows(network: Network, matrix: np.ndarray, y: np.ndarray, weights: np.ndarray | None) -> Rows:

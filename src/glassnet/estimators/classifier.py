@@ -42,7 +42,9 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
     early_stopping : stop when the validation loss has not improved for `patience` epochs, and use the weights of the
         best one. "auto" does so where the validation set has at least 10 rows.
     validation_fraction : of the rows, held out to validate.   validation_every : 2 (epochs) or "50 steps".
-    input_scaling : "standard", "minmax" (to [-1, 1]), "robust" or "none".
+    columns : kinds of columns, where the values do not say it: {"zip": "category", "comment": "drop"}, see
+        `TableEncoder` and docs/tables.md.
+    input_scaling : "standard", "minmax" (to [-1, 1]), "robust", "smooth_clip", "quantile" or "none".
     dtype : "float32" or "float64", to compute in.   random_state : a whole number makes a fit repeatable.
     engine : "reference" computes with NumPy, "compiled" with machine code made for this processor; they agree but for
         rounding, and the one that trained a model predicts with it. "auto" compiles what would take NumPy more than
