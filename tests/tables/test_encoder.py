@@ -457,3 +457,56 @@ def test_what_cannot_be_encoded_is_refused_alike_in_few_rows_and_many(n):
     as_numbers = new.with_columns(a=1.0 - pl.int_range(n) % 2)
     encoder = TableEncoder().fit(X)
     assert encoder.transform(switches).tobytes() == encoder.transform(as_numbers).tobytes()
+
+
+@pytest.mark.parametrize(
+    "days", [[0, 59, 60, 364, 365, 19_782, 19_783, 2_932_896], [-719_162, -1, 0, 1], range(-800, 800)]
+)
+def test_parts_of_dates_are_those_of_pythons_calendar(days):
+    """Years far apart and close together, before 1970, leap days: what `datetime` says of each day."""
+    dates = [datetime.datetime(1970, 1, 1) + datetime.timedelta(days=day, hours=7) for day in days]
+    X = {"d": [*dates, None]}
+    encoder = TableEncoder("none", dtype="float64").fit(X)
+    found = dict(zip(encoder.feature_names_out(), encoder.transform(X)[:-1].T, strict=True))
+    assert found["d year"].tolist() == [date.year for date in dates]
+    for part, cycle, steps in (
+        ("month", 12, [date.month - 1 for date in dates]),
+        ("day", 31, [date.day - 1 for date in dates]),
+        ("weekday", 7, [date.weekday() for date in dates]),
+    ):
+        np.testing.assert_allclose(found[f"d sin({part})"], np.sin(2 * np.pi * np.array(steps) / cycle), atol=1e-12)
+        np.testing.assert_allclose(found[f"d cos({part})"], np.cos(2 * np.pi * np.array(steps) / cycle), atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [50, FEW_ROWS + 50])
+def test_the_same_table_from_every_library_gives_the_same_bits(n):
+    """Short and long columns are read by different ways."""
+    frame = table_of_all_kinds(n).with_columns(
+        whole=pl.int_range(n) % 13,
+        flag=pl.when(pl.int_range(n) % 7 == 0).then(None).otherwise(pl.int_range(n) % 2 == 0),
+        category=pl.col("text").cast(pl.Categorical),
+        enum=pl.when(pl.int_range(n) % 5 == 0).then(None).otherwise(pl.col("text")).cast(pl.Enum(["z", "y", "x"])),
+        duration=pl.duration(minutes=pl.int_range(n)),
+    )
+    expected = TableEncoder().fit(frame)
+    matrix = expected.transform(frame).tobytes()
+    pandas = frame.to_pandas()
+    ordered = pandas.assign(text=pd.Categorical(pandas["text"], categories=["z", "x", "y"], ordered=True))
+    objects = pandas.assign(text=pandas["text"].astype(object))
+    nullable = pandas.convert_dtypes()
+    on_arrow = pandas.convert_dtypes(dtype_backend="pyarrow")
+    as_dict = frame.to_dict(as_series=False)
+    for X in (pandas, ordered, objects, nullable, on_arrow, frame.to_arrow(), as_dict, pl.from_arrow(frame.to_arrow())):
+        other = TableEncoder().fit(X)
+        assert other.columns_ == expected.columns_
+        assert other.transform(X).tobytes() == matrix
+        assert expected.transform(X).tobytes() == matrix  # whichever library it was fitted with
+
+
+@pytest.mark.parametrize("n", [50, FEW_ROWS + 50])
+def test_the_same_numbers_as_array_and_frame_give_the_same_bits(n):
+    numbers = table_of_all_kinds(n).drop("text", "day")
+    expected = TableEncoder().fit_transform(numbers).tobytes()
+    array = numbers.to_numpy()
+    for X in (np.ascontiguousarray(array), np.asfortranarray(array), array.astype(object), numbers.to_pandas()):
+        assert TableEncoder().fit_transform(X).tobytes() == expected

@@ -165,7 +165,9 @@ def test_a_float_array_is_not_copied_when_its_columns_are_contiguous():
     assert np.shares_memory(table_of(X).columns[1], X)
 
 
-@pytest.mark.parametrize("form", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array, sparse.lil_matrix])
+@pytest.mark.parametrize(
+    "form", [sparse.csr_array, sparse.csc_matrix, sparse.coo_array, sparse.dok_array, sparse.lil_matrix]
+)
 def test_cells_that_a_sparse_matrix_does_not_store_are_zeros(form):
     X = np.array([[0.0, 2.0], [NAN, 0.0]])
     table = table_of(form(X))

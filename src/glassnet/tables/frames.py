@@ -62,11 +62,11 @@ def table_of(X: Any) -> Table:
     if X is None:
         raise DataError("must be a table", argument="X", value=None)
     for known, read in (
+        (lambda: hasattr(X, "nnz") and hasattr(X, "toarray"), _table_of_sparse),  # before dict: DOK is one
         (lambda: isinstance(X, dict), _table_of_dict),
         (lambda: type(X) is np.ndarray or type(X) is list, _table_of_rows),
         (lambda: nw.dependencies.is_pandas_dataframe(X), _table_of_pandas),
         (lambda: nw.dependencies.is_polars_dataframe(X), _table_of_polars),
-        (lambda: hasattr(X, "nnz") and hasattr(X, "toarray"), _table_of_sparse),
     ):
         if known():
             return read(X)

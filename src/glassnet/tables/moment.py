@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -162,8 +163,10 @@ def _days(dates: np.ndarray) -> np.ndarray:
 
 
 def _years(dates: np.ndarray) -> np.ndarray:
-    years = dates.astype("datetime64[Y]").astype(np.float64) + 1970
-    years[np.isnat(dates)] = np.nan
+    absent = np.isnat(dates)
+    days = np.where(absent, np.datetime64(0, "us"), dates).astype(np.int64) // DAY
+    years = _by_day(days, lambda calendar: calendar.astype("datetime64[Y]").astype(np.float64) + 1970)
+    years[absent] = np.nan
     return years
 
 
@@ -178,11 +181,23 @@ WAVES = {part: _waves(steps) for part, steps in CYCLES.items()}
 
 def _steps(part: str, dates: np.ndarray) -> np.ndarray:
     """Place in the cycle: months since January, days since the first or since Monday, minutes since midnight."""
-    if part == "month":
-        return dates.astype("datetime64[M]").astype(np.int64) % 12
-    if part == "day":
-        return (dates.astype("datetime64[D]") - dates.astype("datetime64[M]")).astype(np.int64)
     moments = dates.astype(np.int64)
+    days = moments // DAY
+    if part == "month":
+        return _by_day(days, lambda calendar: calendar.astype("datetime64[M]").astype(np.int64) % 12)
+    if part == "day":
+        return _by_day(days, lambda calendar: (calendar - calendar.astype("datetime64[M]")).astype(np.int64))
     if part == "weekday":
-        return (moments // DAY + 3) % 7  # 1 January 1970 was a Thursday
-    return moments % DAY // 60_000_000
+        return (days + 3) % 7  # 1 January 1970 was a Thursday
+    return (moments - days * DAY) // 60_000_000
+
+
+def _by_day(days: np.ndarray, part: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """A part of the calendar for days since 1970: each day between the first and the last is looked up once, if that
+    is less work, since NumPy's own arithmetic of months takes 80 ns a date."""
+    if not len(days):
+        return part(days.astype("datetime64[D]"))
+    first, last = int(days.min()), int(days.max())
+    if last - first >= len(days):
+        return part(days.astype("datetime64[D]"))
+    return part(np.arange(first, last + 1).astype("datetime64[D]"))[days - first]
