@@ -34,7 +34,7 @@ __all__ = [
 
 Column = np.ndarray | Texts
 
-BY_POLARS = (nw.Float64, nw.Int64, nw.Int32, nw.String, nw.Categorical, nw.Enum, nw.Boolean)  # Arrow's, read faster so
+BY_POLARS = (nw.Float64, nw.Int64, nw.Int32, nw.String, nw.Categorical, nw.Boolean)  # Arrow's, read faster so
 CONTAINERS = (list, tuple, dict, set, frozenset, np.ndarray)
 
 
@@ -46,10 +46,11 @@ def name_of_family(values: Any) -> str:
 def family_of_series(series: nw.Series[Any]) -> Column:
     """A column of a data frame → its family. Raises DataError for nested columns (lists, structs)."""
     dtype = series.dtype
-    if series.implementation is nw.Implementation.PYARROW and len(series) > FEW_ROWS and isinstance(dtype, BY_POLARS):
+    if series.implementation is nw.Implementation.PYARROW and isinstance(dtype, BY_POLARS):
         import polars as pl
 
-        return family_of_polars(pl.Series(series.name, series.to_native()))  # which shares the memory
+        shared = pl.Series(series.name, series.to_native())  # it shares the memory
+        return Texts.of_polars(shared) if isinstance(dtype, nw.Categorical) else family_of_polars(shared)
     if dtype.is_numeric():
         return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
     if isinstance(dtype, nw.Datetime | nw.Date | nw.Duration):
@@ -77,6 +78,8 @@ def family_of_pandas(series: Any) -> Column:
 def family_of_polars(series: Any) -> Column:
     """A polars column → its family: what `family_of_series` makes of it, the usual types by a shorter way."""
     if series.dtype.is_float() or series.dtype.is_integer():
+        if type(series.dtype).__name__ in ("Int128", "UInt128"):  # which NumPy does not have
+            series = series.cast(float)
         values = series.to_numpy()  # whole numbers with gaps as float64
         if values.dtype.kind in "iuf":
             return values.astype(np.float64, copy=False)

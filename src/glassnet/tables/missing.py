@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numbers
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,8 @@ def is_missing(value: Any) -> bool:
     """Whether a scalar is None, NaN, NaT or pandas' NA."""
     if value is None or type(value).__name__ in MISSING_TYPES:
         return True
+    if isinstance(value, Decimal):
+        return value.is_nan()  # a signalling NaN refuses to be compared
     return isinstance(value, numbers.Number | np.generic) and bool(value != value)
 
 
