@@ -120,6 +120,29 @@ def test_a_column_of_lists_is_refused_with_row_and_column(X):
 
 
 @pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame, pa.table, dict])
+def test_a_column_of_lists_is_no_matter_where_it_is_dropped_or_not_asked_for(library):
+    X = {"a": [1.0, 2.0], "tags": LISTS}
+    expected = [[-1], [1]]
+    encoder = TableEncoder(columns={"tags": "drop"}).fit(library(X))
+    assert encoder.transform(library(X)).tolist() == expected
+    assert TableEncoder().fit({"a": [1, 2]}).transform(library(X)).tolist() == expected
+    model = GlassNetRegressor((), columns={"tags": "drop"}, max_epochs=1).fit(library(X), [0, 1])
+    assert np.isfinite(model.predict(library(X))).all()
+
+
+def test_dates_and_durations_that_microseconds_cannot_hold_are_refused():
+    for kind, rule in (("M", "must lie within 290,000 years of 1970"), ("m", "must be below 290,000 years")):
+        for unit, steps in (("D", 10**9), ("s", 2**60), ("Y", 300_000)):
+            X = np.array([[1], [steps]]).astype(f"{kind}8[{unit}]")
+            with pytest.raises(DataError, match=f"row 2: column 'x0' {rule}, got "):
+                TableEncoder().fit(X)
+    far = np.array([["289999-01-01"], ["NaT"], ["-286000-01-01"]], dtype="datetime64[D]")
+    encoder = TableEncoder("none", dtype="float64").fit(far)
+    years = encoder.transform(far)[:, encoder.feature_names_out().index("x0 year")]
+    assert years.tolist() == [289_999, 1999.5, -286_000]
+
+
+@pytest.mark.parametrize("library", [pd.DataFrame, pl.DataFrame, pa.table, dict])
 def test_no_rows_and_no_columns_are_refused_in_fit_and_transform(library):
     encoder = TableEncoder().fit({"a": [1, 2]})
     for use in (TableEncoder().fit, encoder.transform):

@@ -12,6 +12,7 @@ from scipy import sparse
 from glassnet.errors import ColumnError, DataError
 from glassnet.tables.families import family_of_series
 from glassnet.tables.frames import Table, split_target, table_of, target_of
+from glassnet.tables.missing import missing_mask
 
 NAN = float("nan")
 DAYS = ["2020-01-01", None]
@@ -210,7 +211,7 @@ def test_take_keeps_the_rows_asked_for_in_their_order():
 )
 def test_what_is_no_table_is_refused(X, message):
     with pytest.raises(DataError, match=message):
-        table_of(X)
+        missing_mask(table_of(X).columns[0])
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import numbers
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +24,7 @@ from glassnet.tables.texts import FEW_ROWS, Texts
 
 __all__ = [
     "Column",
+    "Refused",
     "family_of_array",
     "family_of_pandas",
     "family_of_polars",
@@ -35,6 +37,15 @@ __all__ = [
 Column = np.ndarray | Texts
 
 BY_POLARS = (nw.Float64, nw.Int64, nw.Int32, nw.String, nw.Categorical, nw.Boolean)  # Arrow's, read faster so
+# Steps from 1970, either way, that microseconds in 64 bits can hold; of units that can hold more.
+SECOND = 1_000_000
+FURTHEST = {"Y": 290_000, "M": 12 * 290_000} | {
+    unit: (2**63 - 1) // size
+    for unit, size in (
+        *(("W", 604_800 * SECOND), ("D", 86_400 * SECOND), ("h", 3600 * SECOND)),
+        *(("m", 60 * SECOND), ("s", SECOND), ("ms", 1000)),
+    )
+}
 CONTAINERS = (list, tuple, dict, set, frozenset, np.ndarray)
 
 
@@ -93,10 +104,8 @@ def family_of_array(values: np.ndarray, name: Any) -> Column:
     kind = values.dtype.kind
     if kind in "iuf":
         return values.astype(np.float64, copy=False)
-    if kind == "M":
-        return values.astype("datetime64[us]", copy=False)
-    if kind == "m":
-        return values.astype("timedelta64[us]", copy=False)
+    if kind in "mM":
+        return _microseconds(values, name)
     if kind == "c":
         raise DataError("Complex data not supported", column=name, remedy="Give real and imaginary part a column each.")
     if kind in "bUTO":
@@ -104,6 +113,55 @@ def family_of_array(values: np.ndarray, name: Any) -> Column:
     if kind == "S":
         return family_of_values(np.char.decode(values, "utf-8", "replace").tolist(), name)
     raise DataError("must hold numbers, dates or texts", column=name, value=values.dtype.name)
+
+
+def _microseconds(values: np.ndarray, name: Any) -> np.ndarray:
+    """Dates or durations of any unit in microseconds. DataError, naming the row, beyond 290,000 years: NumPy wraps."""
+    unit, count = np.datetime_data(values.dtype)
+    if unit in FURTHEST:
+        steps = values.astype(np.int64)
+        beyond = np.abs(steps) > FURTHEST[unit] // count  # NaT is the least integer, whose absolute value is itself
+        if beyond.any():
+            row = int(np.argmax(beyond))
+            raise DataError(
+                "must lie within 290,000 years of 1970" if values.dtype.kind == "M" else "must be below 290,000 years",
+                row=row + 1,
+                column=name,
+                value=str(values[row]),
+                remedy="Mend the cell, or leave it empty (missing).",
+            )
+    return values.astype(f"{values.dtype.kind}8[us]", copy=False)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A column that is no family, and the error that says so, which is raised when someone looks at it.
+
+    So a table may have a column of lists, if it is dropped or if no model asks for it.
+    """
+
+    error: DataError
+    length: int
+
+    @classmethod
+    def unless(cls, read: Callable[..., Column], values: Any, *arguments: Any) -> Any:
+        """What `read` makes of a column's values, or its refusal."""
+        try:
+            return read(values, *arguments)
+        except DataError as error:
+            return cls(error, len(values))
+
+    @property
+    def dtype(self) -> np.dtype:
+        """What a column is looked at by."""
+        raise self.error
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, rows: Any) -> Refused:
+        """Some of the rows are refused likewise."""
+        return self
 
 
 def family_of_values(values: list[Any], name: Any) -> Column:

@@ -13,6 +13,7 @@ import numpy as np
 from glassnet.errors import ColumnError, DataError, nearest
 from glassnet.tables.families import (
     Column,
+    Refused,
     family_of_array,
     family_of_pandas,
     family_of_polars,
@@ -54,8 +55,8 @@ def table_of(X: Any) -> Table:
         matrix (cells that are not stored are 0), dict of columns, list of rows, or anything with `__array__`. NaN and
         null both mean missing. A 2-D Boolean array is numbers 0 and 1.
 
-    Raises DataError for other shapes (with scikit-learn's hint to reshape), no rows, no columns, complex or nested
-    data; ColumnError for repeated names.
+    Raises DataError for other shapes (with scikit-learn's hint to reshape), no rows, no columns, and ColumnError for
+    repeated names. A column of complex or nested data is an error once it is looked at (`families.Refused`).
     """
     if isinstance(X, Table):
         return X
@@ -79,7 +80,9 @@ def _table_of_rows(X: Any) -> Table:
 
 
 def _table_of_polars(X: Any) -> Table:
-    return _table_of_columns(X.columns, X.shape, map(family_of_polars, X.iter_columns()))
+    return _table_of_columns(
+        X.columns, X.shape, (Refused.unless(family_of_polars, series) for series in X.iter_columns())
+    )
 
 
 def _table_of_pandas(X: Any) -> Table:
@@ -88,7 +91,7 @@ def _table_of_pandas(X: Any) -> Table:
     _require_unique(names)
     if all(isinstance(dtype, np.dtype) and dtype.kind in "iuf" for dtype in X.dtypes.tolist()):
         return _table_of_columns(names, X.shape, X.to_numpy(dtype=np.float64).T)
-    return _table_of_columns(names, X.shape, (family_of_pandas(series) for _, series in X.items()))
+    return _table_of_columns(names, X.shape, (Refused.unless(family_of_pandas, series) for _, series in X.items()))
 
 
 def _frame_of(X: Any) -> nw.DataFrame[Any] | None:
@@ -115,7 +118,9 @@ def _require_unique(names: Sequence[Any]) -> None:
 
 def _table_of_frame(frame: nw.DataFrame[Any]) -> Table:
     names: list[Any] = list(frame.columns)
-    return _table_of_columns(names, frame.shape, map(family_of_series, frame.iter_columns()))
+    return _table_of_columns(
+        names, frame.shape, (Refused.unless(family_of_series, series) for series in frame.iter_columns())
+    )
 
 
 def _table_of_columns(names: list[Any], shape: tuple[int, int], columns: Iterable[Column]) -> Table:
@@ -140,18 +145,18 @@ def _table_of_dict(X: dict[Any, Any]) -> Table:
 
 def _column_of(values: Any, name: Any) -> Column:
     if type(values) is list:
-        return family_of_values(values, name)
+        return Refused.unless(family_of_values, values, name)
     if type(values) is np.ndarray and values.ndim == 1:
-        return family_of_array(values, name)
+        return Refused.unless(family_of_array, values, name)
     series = nw.from_native(values, series_only=True, pass_through=True)
     if isinstance(series, nw.Series):
-        return family_of_series(series)
+        return Refused.unless(family_of_series, series)
     if hasattr(values, "__array__"):
         array = np.asarray(values)
         if array.ndim == 1:
-            return family_of_array(array, name)
+            return Refused.unless(family_of_array, array, name)
     elif isinstance(values, Sequence) and not isinstance(values, str):
-        return family_of_values(list(values), name)
+        return Refused.unless(family_of_values, list(values), name)
     raise DataError("must be a one-dimensional column of values", column=name, value=values)
 
 
@@ -197,7 +202,9 @@ def _table_of_array(array: np.ndarray) -> Table:
     if array.dtype.kind in "biuf":
         array = array.astype(np.float64, order="F", copy=False)  # one pass, columns side by side in memory
         return Table(names, list(array.T), named=False)
-    return Table(names, [family_of_array(array[:, j], name) for j, name in enumerate(names)], named=False)
+    return Table(
+        names, [Refused.unless(family_of_array, array[:, j], name) for j, name in enumerate(names)], named=False
+    )
 
 
 def _table_of_sparse(X: Any) -> Table:
