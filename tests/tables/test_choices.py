@@ -12,6 +12,7 @@ import pytest
 from glassnet import GlassNetClassifier, load
 from glassnet.errors import ColumnError, NearlyUniqueWarning, OptionError
 from glassnet.tables.encoder import TableEncoder
+from glassnet.tables.frames import table_of
 
 NAN = float("nan")
 
@@ -47,6 +48,24 @@ def test_texts_declared_dates_are_parsed():
     np.testing.assert_array_equal(encoder.transform(as_dates), encoder.transform({"d": days}))
     with pytest.raises(ColumnError, match=r"row 1: column 'd' must hold dates of one form, such as 20.*, got 'x'"):
         encoder.transform({"d": ["x"]})
+
+
+@pytest.mark.parametrize("row", [0, 1, 5, 11, 12])
+def test_the_text_that_is_no_date_is_the_one_to_blame(row):
+    texts: list[str | None] = [f"2024-{month:02}-01" for month in range(1, 13)]
+    texts.insert(row, "soon")
+    if row == 0:  # the form is that of the first text, which is none
+        texts.insert(0, None)
+        row = 1
+    with pytest.raises(ColumnError, match=rf"row {row + 1}: column 'd' must hold dates of one form, .* got 'soon'\."):
+        fitted({"d": texts}, d="date")
+
+
+def test_texts_of_rows_that_were_left_out_need_not_be_dates():
+    table = table_of({"d": ["2024-01-01", "never", "2024-02-01", None]})
+    assert fitted(table.take([0, 2, 3]), d="date").columns_[0]["kind"] == "date"
+    numbers = table_of({"n": ["1", "x", "2"]})
+    assert fitted(numbers.take([0, 2]), n="number").transform(numbers.take([2])).tolist() == [[1]]
 
 
 def test_dates_declared_a_category_are_levels():

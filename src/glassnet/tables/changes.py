@@ -94,15 +94,33 @@ def as_dates(name: str, values: Column) -> np.ndarray:
     missing = np.full(len(values), np.datetime64("NaT", "us"))
     if not isinstance(values, Texts) or not values.counts():
         return _only_missing(name, values, missing, "dates")
+    counts = values.counts()
+    texts = [text if text in counts else None for text in values.levels]  # others are of rows that were left out
+    parsed = _parsed(texts)
+    if parsed is None:
+        _refuse(name, values, _first_other(values, texts), "dates of one form, such as 2024-12-31")
+    return np.append(parsed, np.datetime64("NaT", "us"))[values.codes - 1]
+
+
+def _parsed(texts: list[str | None]) -> np.ndarray | None:
+    """The dates that texts spell, None where they are not all dates of one form."""
     import polars as pl
 
     from glassnet.tables.dates import with_dates
     from glassnet.tables.families import family_of_polars
 
-    parsed = with_dates(pl.DataFrame({"texts": pl.Series([None, *values.levels], dtype=pl.String)}))["texts"]
-    if parsed.dtype == pl.String:
-        _refuse(name, values, int(np.argmax(~values.missing)), "dates of one form, such as 2024-12-31")
-    return family_of_polars(parsed)[values.codes]
+    dates = with_dates(pl.DataFrame({"texts": pl.Series(texts, dtype=pl.String)}))["texts"]
+    return None if dates.dtype == pl.String else np.asarray(family_of_polars(dates))
+
+
+def _first_other(values: Texts, texts: list[str | None]) -> int:
+    """The row to blame where not all texts are dates of one form, by bisection: the form is that of the first."""
+    good, bad = 0, len(texts)  # the first `good` texts are such dates, the first `bad` are not
+    while bad - good > 1:
+        middle = (good + bad) // 2
+        some = any(text is not None for text in texts[:middle])
+        good, bad = (middle, bad) if not some or _parsed(texts[:middle]) is not None else (good, middle)
+    return values.first_row(values.levels[bad - 1])
 
 
 def as_durations(name: str, values: Column) -> np.ndarray:

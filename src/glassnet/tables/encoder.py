@@ -10,7 +10,7 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from glassnet.errors import ColumnError, DataError, NearlyUniqueWarning, nearest, require_choice, warn
+from glassnet.errors import ColumnError, DataError, NearlyUniqueWarning, OptionError, nearest, require_choice, warn
 from glassnet.tables.category import Levels
 from glassnet.tables.choices import Choice, choices_of, require_level_count, require_names
 from glassnet.tables.families import Column, name_of_family
@@ -116,7 +116,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     def _checked_choices(self) -> dict[str, Choice]:
         require_choice("input_scaling", self.input_scaling, SCALINGS)
-        require_choice("dtype", np.dtype(self.dtype).name, ["float32", "float64"])
+        if self.dtype not in ("float32", "float64", np.float32, np.float64):
+            raise OptionError('must be "float32" or "float64"', argument="dtype", value=self.dtype)
         require_level_count("max_levels", self.max_levels)
         if self.min_count != "auto":
             require_level_count("min_count", self.min_count)
