@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 from glassnet import GlassNetClassifier, load
-from glassnet.errors import ColumnError, NearlyUniqueWarning, OptionError
+from glassnet.errors import ColumnError, DataError, NearlyUniqueWarning, OptionError
 from glassnet.tables.encoder import TableEncoder
 from glassnet.tables.frames import table_of
 
@@ -27,6 +27,17 @@ def test_numbers_declared_a_category_are_levels_as_people_write_them():
     expected = [[0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 0, 0]]
     assert encoder.transform({"zip": [3000, 0.5, None, 7]}).tolist() == expected
     assert encoder.transform({"zip": ["3000", "0.5", None, "x"]}).tolist() == expected
+
+
+def test_an_infinity_is_no_level_either():
+    with pytest.raises(DataError, match=r"row 2: column 'zip' must be finite, got inf\."):
+        fitted({"zip": [1.0, float("inf")]}, zip="category")
+    encoder = fitted({"zip": [1.0, 2.0]}, zip="category")
+    with pytest.raises(DataError, match=r"row 1: column 'zip' must be finite, got -inf\."):
+        encoder.transform({"zip": [-float("inf")]})
+    assert encoder.transform({"zip": [None, datetime.date(2024, 1, 1)][:1]}).tolist() == [[0]]
+    with pytest.raises(ColumnError, match="row 2: column 'zip' holds a date where numbers were in training"):
+        encoder.transform({"zip": [None, datetime.date(2024, 1, 1)]})
 
 
 def test_texts_declared_numbers_are_read_as_such():

@@ -11,6 +11,7 @@ import numpy as np
 from glassnet.tables.changes import as_texts, require_family, spelled_number
 from glassnet.tables.families import Column, name_of_family
 from glassnet.tables.missing import missing_mask
+from glassnet.tables.number import require_finite
 from glassnet.tables.texts import Texts
 
 __all__ = ["Category", "Levels"]
@@ -65,7 +66,9 @@ class Category:
 
     @classmethod
     def fit(cls, name: str, values: Column, rules: Levels) -> Category:
-        """Fit to a column of any family."""
+        """Fit to a column of any family; DataError, naming the row, for an infinity."""
+        if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+            require_finite(name, values)
         texts = as_texts(values)
         counts = texts.counts()
         n_present = sum(counts.values())
@@ -112,19 +115,21 @@ class Category:
 
     def prepare(self, values: Column, dtype: Any) -> np.ndarray:
         """The code of each value: 0 missing, k the k-th level, one more unseen; ColumnError for another family."""
-        unseen = len(self.levels) + 1
-        if isinstance(values, Texts) and self.family in ("text", "number"):
-            lookup = {level: code for code, level in enumerate(self.levels, 1)}
-            return np.array([0, *(lookup.get(level, unseen) for level in values.levels)], np.int32)[values.codes]
         if values.dtype.kind == "f" and (self.spells_numbers or self.family == "number"):
-            return self._codes_of_numbers(values, unseen)
-        require_family(self.name, values, (self.family,))
-        texts = as_texts(values) if name_of_family(values) == self.family else Texts([], np.zeros(len(values), int))
+            return self._codes_of_numbers(values)
+        if not (isinstance(values, Texts) and self.family == "number"):
+            require_family(self.name, values, (self.family,))
+        if name_of_family(values) not in ("text", self.family):  # which then holds no value
+            return np.zeros(len(values), np.int32)
+        texts = as_texts(values)
         lookup = {level: code for code, level in enumerate(self.levels, 1)}
+        unseen = len(self.levels) + 1
         return np.array([0, *(lookup.get(level, unseen) for level in texts.levels)], np.int32)[texts.codes]
 
-    def _codes_of_numbers(self, x: Any, unseen: int) -> np.ndarray:
+    def _codes_of_numbers(self, x: Any) -> np.ndarray:
         """Levels by the number they spell: where only "7" of "7" and "7b" occurs, a file is read as numbers."""
+        require_finite(self.name, x)
+        unseen = len(self.levels) + 1
         lookup = {spelled_number(level): code for code, level in enumerate(self.levels, 1)}
         absent = missing_mask(x)
         distinct, places = np.unique(x[~absent], return_inverse=True)

@@ -11,7 +11,7 @@ from glassnet.errors import DataError
 from glassnet.tables.changes import as_numbers, require_family
 from glassnet.tables.families import Column, name_of_family
 
-__all__ = ["SCALINGS", "Number", "scaled"]
+__all__ = ["SCALINGS", "Number", "require_finite", "scaled"]
 
 SCALINGS = ("standard", "minmax", "robust", "smooth_clip", "quantile", "none")
 LINEAR = ("standard", "minmax", "robust")
@@ -61,7 +61,7 @@ class Number:
         """
         x = as_numbers(name, values)
         present = x[~np.isnan(x)]
-        _require_finite(name, x)
+        require_finite(name, x)
         lowest, highest = present.min(), present.max()
         exponent = int(np.frexp(max(abs(lowest), abs(highest)))[1])
         exponent = exponent if abs(exponent) > 100 else 0
@@ -94,7 +94,7 @@ class Number:
         if self.family != "text":
             require_family(self.name, values, ("number", "duration") if self.family == "duration" else ("number",))
         x = as_numbers(self.name, values)
-        _require_finite(self.name, x)
+        require_finite(self.name, x)
         if self.scaling == "none":
             limit = np.finfo(dtype).max
             rule = f"must not exceed {limit:.1e} without scaling"
@@ -182,7 +182,8 @@ def _normal(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
     return ndtri(np.clip((lowest + highest) / 2, RAREST, 1 - RAREST))
 
 
-def _require_finite(name: str, x: np.ndarray) -> None:
+def require_finite(name: str, x: np.ndarray) -> None:
+    """Raise DataError, naming the row, for the first infinity."""
     _refuse_row(np.isinf(x), name, x, "must be finite", "Replace it by a number, or leave the cell empty (missing).")
 
 
