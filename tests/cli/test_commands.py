@@ -395,3 +395,45 @@ def test_info_loads_no_estimator(model):
     )
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stderr == "set()\n"
+
+
+def test_kinds_of_columns_can_be_said(run, tmp_path):
+    rows = "".join(f"{3000 + i % 3},n{i},{i % 3 + i / 100}\n" for i in range(60))
+    (tmp_path / "t.csv").write_text("zip=code,name,y\n" + rows)
+    flags = ("--column", "zip=code=category", "--column", "name=drop")
+    assert run("train", "t.csv", "--target", "y", *QUICK, "--quiet", *flags) == (0, "", "")
+    shown = run("info", "t.glassnet").out
+    assert "3000, 3001, 3002" in shown
+    assert "left out: asked for" in shown
+    kinds = {
+        column["name"]: column["kind"] for column in json.loads(run("info", "t.glassnet", "--json").out)["columns"]
+    }
+    assert kinds == {"zip=code": "category", "name": "drop"}
+    assert run("predict", "t.glassnet", "t.csv", "--out", "p.csv").code == 0
+
+
+@pytest.mark.parametrize(
+    ("flag", "message"),
+    [
+        ("zip", "glassnet: error: --column must be NAME=KIND, got 'zip'. Such as zip=category."),
+        (
+            "bill_length_mm=nmber",
+            "glassnet: error: --column 'bill_length_mm' must be one of 'auto', 'category', 'date',",
+        ),
+    ],
+)
+def test_kinds_that_cannot_be_said_are_refused_in_the_words_of_the_command(run, penguins, flag, message):
+    ended = run("train", penguins, "--target", "species", *QUICK, "--column", flag)
+    assert (ended.code, ended.out.count("epoch")) == (2, 0)
+    assert ended.err.startswith(message)
+
+
+def test_every_real_table_is_trained_on_from_the_command(run, real_data):
+    """No flag but the target; one epoch each, without pictures."""
+    files = sorted(real_data.glob("*.parquet"))
+    assert len(files) >= 30
+    for path in files:
+        target = list(pl.read_parquet_schema(path))[-1]
+        ended = run("train", path, "--target", target, "--epochs", 1, "--no-pictures", "--out", "m.glassnet", "--json")
+        assert ended.code == 0, (path.stem, ended.err)
+        assert json.loads(ended.out)["report"]["scores"], path.stem

@@ -279,4 +279,5 @@ def test_warnings_are_one_line_each(run, tmp_path):
 def test_advice_is_given_in_flags():
     assert in_flags("a lower learning_rate, or clip_norm=1.") == "a lower --learning-rate, or --clip-norm 1."
     assert in_flags("max_epochs=5 for my_learning_rate") == "--epochs 5 for my_learning_rate"
+    assert in_flags("Keep it with columns={'a b': 'category'}, or") == "Keep it with --column 'a b=category', or"
     assert in_flags('the engine: set engine="auto"') == "the engine: set --engine auto"

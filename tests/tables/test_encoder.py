@@ -13,17 +13,17 @@ from glassnet.errors import DataError, NearlyUniqueWarning, OptionError
 from glassnet.tables.encoder import SCALINGS, TableEncoder
 from glassnet.tables.frames import split_target
 from glassnet.tables.reading import read_table
-from glassnet.tables.together import FEW_ROWS
+from glassnet.tables.texts import FEW_ROWS
 
 NAN = float("nan")
 
 
 def encoded(X, *, new=None, **options) -> np.ndarray:
-    return TableEncoder(**options).fit(X).transform(X if new is None else new, dtype=np.float64)
+    return TableEncoder(**options).fit(X).encode(X if new is None else new, np.float64)
 
 
 def complaint(X, new, **options) -> str:
-    encoder = TableEncoder(owner="GlassNetClassifier", **options).fit(X)
+    encoder = TableEncoder(**options).owned_by("GlassNetClassifier").fit(X)
     with pytest.raises(DataError) as caught:
         encoder.transform(new)
     assert "\n" not in str(caught.value)
@@ -140,10 +140,10 @@ def test_rare_levels_share_a_column_that_takes_unseen_ones():
 def test_the_most_frequent_levels_are_kept():
     levels = [name for count, name in enumerate("abcdefghijkl", 1) for _ in range(count)]
     encoder = TableEncoder(max_levels=3).fit({"s": levels})
-    assert encoder.columns[0]["levels"] == ["j", "k", "l"]
-    assert encoder.columns[0]["n_levels"] == 12
-    assert TableEncoder(max_levels=64, min_count=12).fit({"s": levels}).columns[0]["levels"] == ["l"]
-    assert TableEncoder(max_levels=1).fit({"s": ["a", "b"]}).columns[0]["levels"] == [
+    assert encoder.columns_[0]["levels"] == ["j", "k", "l"]
+    assert encoder.columns_[0]["n_levels"] == 12
+    assert TableEncoder(max_levels=64, min_count=12).fit({"s": levels}).columns_[0]["levels"] == ["l"]
+    assert TableEncoder(max_levels=1).fit({"s": ["a", "b"]}).columns_[0]["levels"] == [
         "a"
     ]  # of equals the first by name
 
@@ -152,7 +152,7 @@ def test_the_most_frequent_levels_are_kept():
 def test_a_level_needs_one_row_in_200_at_least_2_and_at_most_10(rows, needed):
     enough, too_few = ["enough"] * needed, ["too few"] * (needed - 1)
     others = [f"level {i % 9}" for i in range(rows - 2 * needed + 1)]
-    levels = TableEncoder().fit({"s": enough + too_few + others}).columns[0]["levels"]
+    levels = TableEncoder().fit({"s": enough + too_few + others}).columns_[0]["levels"]
     assert levels == ["enough", *(f"level {i}" for i in range(9))]
 
 
@@ -162,7 +162,8 @@ def test_identifiers_are_left_out_with_a_warning_that_names_them():
         encoder = TableEncoder().fit(X)
     assert [str(warning.message) for warning in caught] == [
         "columns 'name', 'cabin': nearly every value is different (names, identifiers), which says nothing about new "
-        "rows; the levels were left out. Drop them to silence this warning."
+        "rows; the levels were left out. Keep them with columns={'name': 'category'}, or silence this warning with "
+        "'drop' in its place."
     ]
     assert caught[0].filename == __file__
     assert encoder.feature_names_out() == ["x", "cabin=(missing)"]
@@ -200,14 +201,15 @@ def test_a_date_is_elapsed_days_and_the_cycles_that_vary():
     np.testing.assert_allclose(encoder.transform({"d": days}), expected, atol=1e-7)
 
 
-def test_weekdays_and_hours_are_cycles():
+def test_days_weekdays_and_hours_are_cycles():
     days = [datetime.datetime(2024, 1, 1, 6), datetime.datetime(2024, 1, 3, 18)]  # Monday and Wednesday
     encoder = TableEncoder().fit({"d": days})
     assert encoder.feature_names_out() == [
-        "d", "d sin(weekday)", "d cos(weekday)", "d sin(hour)", "d cos(hour)"
+        "d", "d sin(day)", "d cos(day)", "d sin(weekday)", "d cos(weekday)", "d sin(hour)", "d cos(hour)"
     ]  # fmt: skip
-    angle = 2 * np.pi * 2 / 7
-    expected = [[-1, 0, 1, 1, 0], [1, np.sin(angle), np.cos(angle), -1, 0]]
+    day, weekday = 2 * np.pi * 2 / 31, 2 * np.pi * 2 / 7
+    waves = [np.sin(day), np.cos(day), np.sin(weekday), np.cos(weekday)]
+    expected = [[-1, 0, 1, 0, 1, 1, 0], [1, *waves, -1, 0]]
     np.testing.assert_allclose(encoder.transform({"d": days}), expected, atol=1e-7)
 
 
@@ -259,6 +261,7 @@ def test_other_columns_and_another_order_make_no_difference():
     assert encoded(X, new=X.rows()).tolist() == [[-1, -1], [1, 1]]  # without names: by position
 
 
+@pytest.mark.filterwarnings("ignore:X does not have valid feature names")
 def test_an_array_of_another_width_is_refused_in_scikit_learns_words():
     message = "X has 3 features, but GlassNetClassifier is expecting 2 features as input"
     assert complaint(np.eye(2), np.ones((1, 3))) == message
@@ -331,16 +334,16 @@ def test_every_origin_of_a_table_gives_the_same_matrix(data, scaling):
         warnings.simplefilter("ignore", NearlyUniqueWarning)
         frame = pl.DataFrame(data, schema_overrides={"d": pl.Datetime("us")})
         encoder = TableEncoder(scaling).fit(frame)
-        expected = encoder.transform(frame, dtype=np.float64)
+        expected = encoder.encode(frame, np.float64)
         assert np.isfinite(expected).all()
         assert expected.flags.c_contiguous
         rows = np.array(frame.rows(), dtype=object)
         for X in (data, frame.to_arrow(), pd.DataFrame(data), frame.to_pandas(), rows):
             other = TableEncoder(scaling).fit(X)
-            assert other.columns == [
-                {**column, "name": name} for column, name in zip(encoder.columns, other.feature_names_in, strict=True)
+            assert other.columns_ == [
+                {**column, "name": name} for column, name in zip(encoder.columns_, other.feature_names_in, strict=True)
             ]
-            np.testing.assert_array_equal(other.transform(X, dtype=np.float64), expected)
+            np.testing.assert_array_equal(other.encode(X, np.float64), expected)
 
 
 @settings(max_examples=30, deadline=None)
@@ -349,25 +352,25 @@ def test_rows_alone_and_a_reloaded_encoder_give_the_same_matrix(data, scaling):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NearlyUniqueWarning)
         encoder = TableEncoder(scaling).fit(data)
-    expected = encoder.transform(data, dtype=np.float64)
+    expected = encoder.encode(data, np.float64)
     for i, row in enumerate(expected):
         one = {name: [values[i]] for name, values in data.items()}
-        np.testing.assert_array_equal(encoder.transform(one, dtype=np.float64)[0], row)
+        np.testing.assert_array_equal(encoder.encode(one, np.float64)[0], row)
     plain, arrays = encoder.to_data()
     again = TableEncoder.from_data(json.loads(json.dumps(plain)), arrays)
-    assert again.kinds == encoder.kinds
+    assert again.kinds_ == encoder.kinds_
     assert again.to_data() == encoder.to_data()
-    np.testing.assert_array_equal(again.transform(data, dtype=np.float64), expected)
+    np.testing.assert_array_equal(again.encode(data, np.float64), expected)
 
 
 def test_a_reloaded_encoder_keeps_its_owner_and_options():
-    encoder = TableEncoder("robust", max_levels=5, min_count=np.int64(3), owner="Owner").fit(
-        pl.DataFrame({"a": [1, 2]})
+    encoder = (
+        TableEncoder("robust", max_levels=5, min_count=np.int64(3)).owned_by("Owner").fit(pl.DataFrame({"a": [1, 2]}))
     )
     plain, arrays = encoder.to_data()
     again = TableEncoder.from_data(json.loads(json.dumps(plain)), arrays)
     assert (again.input_scaling, again.max_levels, again.min_count, again.owner) == ("robust", 5, 3, "Owner")
-    assert (again.feature_names_in, again.named, arrays) == (["a"], True, {})
+    assert (again.feature_names_in, again.named_, arrays) == (["a"], True, {})
 
 
 def test_fit_transform_is_fit_and_transform():
@@ -426,9 +429,9 @@ def test_few_rows_and_many_are_encoded_to_the_same_bits(scaling, dtype):
     if scaling == "none":
         table = table.drop("huge")  # float32 cannot hold it
     encoder = TableEncoder(scaling).fit(table)
-    whole = encoder.transform(table, dtype)  # column by column
-    few = np.vstack([encoder.transform(table[first : first + 150], dtype) for first in range(0, len(table), 150)])
-    alone = np.vstack([encoder.transform(table[i], dtype) for i in range(30)])
+    whole = encoder.encode(table, dtype)  # column by column
+    few = np.vstack([encoder.encode(table[first : first + 150], dtype) for first in range(0, len(table), 150)])
+    alone = np.vstack([encoder.encode(table[i], dtype) for i in range(30)])
     assert few.tobytes() == whole.tobytes()
     assert alone.tobytes() == whole[:30].tobytes()
     assert np.isfinite(whole).all()
@@ -454,3 +457,56 @@ def test_what_cannot_be_encoded_is_refused_alike_in_few_rows_and_many(n):
     as_numbers = new.with_columns(a=1.0 - pl.int_range(n) % 2)
     encoder = TableEncoder().fit(X)
     assert encoder.transform(switches).tobytes() == encoder.transform(as_numbers).tobytes()
+
+
+@pytest.mark.parametrize(
+    "days", [[0, 59, 60, 364, 365, 19_782, 19_783, 2_932_896], [-719_162, -1, 0, 1], range(-800, 800)]
+)
+def test_parts_of_dates_are_those_of_pythons_calendar(days):
+    """Years far apart and close together, before 1970, leap days: what `datetime` says of each day."""
+    dates = [datetime.datetime(1970, 1, 1) + datetime.timedelta(days=day, hours=7) for day in days]
+    X = {"d": [*dates, None]}
+    encoder = TableEncoder("none", dtype="float64").fit(X)
+    found = dict(zip(encoder.feature_names_out(), encoder.transform(X)[:-1].T, strict=True))
+    assert found["d year"].tolist() == [date.year for date in dates]
+    for part, cycle, steps in (
+        ("month", 12, [date.month - 1 for date in dates]),
+        ("day", 31, [date.day - 1 for date in dates]),
+        ("weekday", 7, [date.weekday() for date in dates]),
+    ):
+        np.testing.assert_allclose(found[f"d sin({part})"], np.sin(2 * np.pi * np.array(steps) / cycle), atol=1e-12)
+        np.testing.assert_allclose(found[f"d cos({part})"], np.cos(2 * np.pi * np.array(steps) / cycle), atol=1e-12)
+
+
+@pytest.mark.parametrize("n", [50, FEW_ROWS + 50])
+def test_the_same_table_from_every_library_gives_the_same_bits(n):
+    """Short and long columns are read by different ways."""
+    frame = table_of_all_kinds(n).with_columns(
+        whole=pl.int_range(n) % 13,
+        flag=pl.when(pl.int_range(n) % 7 == 0).then(None).otherwise(pl.int_range(n) % 2 == 0),
+        category=pl.col("text").cast(pl.Categorical),
+        enum=pl.when(pl.int_range(n) % 5 == 0).then(None).otherwise(pl.col("text")).cast(pl.Enum(["z", "y", "x"])),
+        duration=pl.duration(minutes=pl.int_range(n)),
+    )
+    expected = TableEncoder().fit(frame)
+    matrix = expected.transform(frame).tobytes()
+    pandas = frame.to_pandas()
+    ordered = pandas.assign(text=pd.Categorical(pandas["text"], categories=["z", "x", "y"], ordered=True))
+    objects = pandas.assign(text=pandas["text"].astype(object))
+    nullable = pandas.convert_dtypes()
+    on_arrow = pandas.convert_dtypes(dtype_backend="pyarrow")
+    as_dict = frame.to_dict(as_series=False)
+    for X in (pandas, ordered, objects, nullable, on_arrow, frame.to_arrow(), as_dict, pl.from_arrow(frame.to_arrow())):
+        other = TableEncoder().fit(X)
+        assert other.columns_ == expected.columns_
+        assert other.transform(X).tobytes() == matrix
+        assert expected.transform(X).tobytes() == matrix  # whichever library it was fitted with
+
+
+@pytest.mark.parametrize("n", [50, FEW_ROWS + 50])
+def test_the_same_numbers_as_array_and_frame_give_the_same_bits(n):
+    numbers = table_of_all_kinds(n).drop("text", "day")
+    expected = TableEncoder().fit_transform(numbers).tobytes()
+    array = numbers.to_numpy()
+    for X in (np.ascontiguousarray(array), np.asfortranarray(array), array.astype(object), numbers.to_pandas()):
+        assert TableEncoder().fit_transform(X).tobytes() == expected

@@ -96,11 +96,14 @@ def _line_of(error: BaseException) -> str:
 
 def flag_of(argument: str) -> str:
     """What the command calls an argument of the library."""
+    if argument.startswith("columns["):
+        return argument.replace("columns[", "--column ").rstrip("]")
     return (FLAGS | ARGUMENTS).get(argument, "--" + argument.replace("_", "-"))
 
 
 def in_flags(text: str) -> str:
     """Advice that names arguments of the library, in the words of the command: "clip_norm=1" is "--clip-norm 1"."""
+    text = re.sub(r"(?<![\w-])columns=\{(['\"])(.*?)\1: '(\w+)'\}", r"--column \1\2=\3\1", text)
     text = re.sub(r'(?<![\w-])engine="(\w+)"', r"--engine \1", text)
     return re.sub(rf"(?<![\w-])({'|'.join(WITH_VALUE)})\b(=?)", lambda m: flag_of(m[1]) + " " * len(m[2]), text)
 

@@ -22,6 +22,8 @@ Examples
   glassnet train cars.csv --target price
   # leave out two columns, choose where the model goes
   glassnet train cars.csv --target price --drop id --drop seller --out v2.glassnet
+  # a postcode is no number
+  glassnet train cars.csv --target price --column postcode=category
   # grades from 3 to 9 as numbers instead of classes, with a wider network
   glassnet train wine.parquet --target quality --task regression --hidden 256,128
   # from a pipe, ten minutes at most, the result as JSON
@@ -47,6 +49,10 @@ def train(
     drop: Annotated[
         list[str] | None, typer.Option(metavar="COLUMN", help="Leave out this column; repeat for more.")
     ] = None,
+    column: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=KIND", help="A column is number, category, date or duration; repeat for more."),
+    ] = None,
     test_fraction: Annotated[
         float, typer.Option(metavar="NUMBER", help="Share of the rows held out for the report; 0 for none.")
     ] = 0.25,
@@ -57,7 +63,8 @@ def train(
     activation: Annotated[str, _option(NETWORK, f"{', '.join(ACTIVATIONS)}.", metavar="NAME")] = "auto",
     dropout: Annotated[float, _option(NETWORK, "Chance to drop a hidden unit in a step.", metavar="NUMBER")] = 0.0,
     input_scaling: Annotated[
-        str, _option(NETWORK, "Of columns of numbers: standard, minmax, robust or none.", metavar="NAME")
+        str,
+        _option(NETWORK, "Of numbers: standard, minmax, robust, smooth_clip, quantile or none.", metavar="NAME"),
     ] = "standard",
     epochs: Annotated[str, _option(TRAINING, "Most passes over the rows.", metavar="NUMBER")] = "auto",
     learning_rate: Annotated[str, _option(TRAINING, "Of the first steps.", metavar="NUMBER")] = "auto",
@@ -118,6 +125,7 @@ def train(
         clip_norm=clip_norm,
         optimizer=optimizer,
         time_limit=time_limit,
+        columns=_columns(column or []),
         input_scaling=input_scaling,
         l2=l2,
         l1=l1,
@@ -169,6 +177,15 @@ def _widths(text: str) -> Any:
         rule = "must be whole numbers of at least 1 with commas between them, auto or none"
         raise OptionError(rule, argument="hidden", value=text, remedy="Such as 64,32.")
     return tuple(map(int, widths))
+
+
+def _columns(given: list[str]) -> dict[str, str] | None:
+    """["zip=category"] -> {"zip": "category"}; a name may hold "=" itself."""
+    for text in given:
+        if "=" not in text:
+            raise OptionError("must be NAME=KIND", argument="column", value=text, remedy="Such as zip=category.")
+    pairs = [text.rpartition("=") for text in given]
+    return {name: kind for name, _, kind in pairs} or None
 
 
 def _number(flag: str, text: str, *, whole: bool = False) -> Any:

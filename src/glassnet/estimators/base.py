@@ -66,6 +66,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         scoring: Any = "auto",
         refit: bool = False,
         class_weight: Any = None,
+        columns: Any = None,
         input_scaling: str = "standard",
         target_scaling: str = "auto",
         calibration: str = "none",
@@ -102,6 +103,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         self.scoring = scoring
         self.refit = refit
         self.class_weight = class_weight
+        self.columns = columns
         self.input_scaling = input_scaling
         self.target_scaling = target_scaling
         self.calibration = calibration
@@ -210,7 +212,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         samples = samples_of(X, y, sample_weight, type(self).__name__)
         samples = samples.take(rows_to_calibrate_on(samples.n_rows, self.settings_["random_state"]))
         self._temperature = 1.0
-        calibrate(self, samples, self._outputs_of(self.encoder_.transform(samples.table, self.network_.dtype)))
+        calibrate(self, samples, self._outputs_of(self.encoder_.encode(samples.table, self.network_.dtype)))
         return self
 
     def _warn(self, outcome: Outcome) -> None:
@@ -240,12 +242,9 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
     def _encoded(self, X: Any) -> np.ndarray:
         """The matrix of a table, in the network's float type; warns where only one of table and training has names."""
         self._require_fitted()
-        table, name = table_of(X), type(self).__name__
-        if self.encoder_.named and not table.named:
-            warn(UserWarning(f"X does not have valid feature names, but {name} was fitted with feature names"))
-        elif table.named and not self.encoder_.named:
-            warn(UserWarning(f"X has feature names, but {name} was fitted without feature names"))
-        return self.encoder_.transform(table, dtype=self.network_.dtype)
+        table = table_of(X)
+        self.encoder_.warn_of_names(table)
+        return self.encoder_.encode(table, self.network_.dtype)
 
     def _outputs(self, X: Any) -> np.ndarray:
         """The network's outputs Y (n, K) for the rows of a table."""
@@ -271,6 +270,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         tags.input_tags.string = True
         tags.target_tags.required = True
         tags.target_tags.multi_output = True
+        tags.input_tags.sparse = True
         return tags
 
 

@@ -55,7 +55,9 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
         not named count 1, or "balanced", all classes the same. It multiplies sample_weight; scorers do not see it.
     calibration : "none", or "temperature": probabilities are softened or sharpened by one number that makes the log
         loss of the validation rows lowest. The most probable class stays.
-    input_scaling : "standard", "minmax" (to [-1, 1]), "robust" or "none".
+    columns : kinds of columns, where the values do not say it: {"zip": "category", "comment": "drop"}, see
+        `TableEncoder` and docs/tables.md.
+    input_scaling : "standard", "minmax" (to [-1, 1]), "robust", "smooth_clip", "quantile" or "none".
     dtype : "float32" or "float64", to compute in.   random_state : a whole number makes a fit repeatable.
     engine : "reference" computes with NumPy, "compiled" with machine code made for this processor; they agree but for
         rounding, and the one that trained a model predicts with it. "auto" compiles what would take NumPy more than

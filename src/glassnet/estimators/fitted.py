@@ -24,9 +24,9 @@ class Fitted:
 
     def _set_sizes(self) -> None:
         """Attributes that scikit-learn has, derived from what was fitted or loaded."""
-        self.n_features_in_ = len(self.encoder_.columns)
-        if self.encoder_.named:
-            self.feature_names_in_ = np.array([column["name"] for column in self.encoder_.columns], dtype=object)
+        self.n_features_in_ = self.encoder_.n_features_in_
+        if self.encoder_.named_:
+            self.feature_names_in_ = self.encoder_.feature_names_in_
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         self.n_iter_ = len(self.history_)
@@ -55,7 +55,7 @@ class Fitted:
     def columns_(self) -> list[dict[str, Any]]:
         """The columns of the table as they were fitted: name, kind, and what belongs to the kind."""
         check_is_fitted(self, "network_")
-        return self.encoder_.columns
+        return self.encoder_.columns_
 
     def history_frame(self) -> Any:
         """`history_` as a data frame: pandas where it is installed, else polars."""

@@ -22,6 +22,7 @@ from glassnet.estimators.settings import LBFGS, build_layers, build_optimiser, b
 from glassnet.maths.random import seed_of
 from glassnet.network import Network
 from glassnet.tables.encoder import TableEncoder
+from glassnet.tables.frames import Table
 from glassnet.training.backend import Backend, Rows
 from glassnet.training.choice import start_backend
 from glassnet.training.lbfgs import train_lbfgs
@@ -57,9 +58,8 @@ class Fitting:
         self.options = self._options()
 
         self.samples = self.counted(samples)
-        self.encoder = estimator.encoder_ if again else TableEncoder(settings["input_scaling"], owner=name)
-        encode = self.encoder.transform if again else self.encoder.fit_transform
-        matrix = encode(self.samples.table, np.float64)
+        self.encoder = estimator.encoder_ if again else fitted_encoder(self.samples.table, settings, name)
+        matrix = self.encoder.encode(self.samples.table, np.float64)
         self.network = self.new_network(matrix.shape[1])
         self.rows = self.encoded(self.samples, matrix)
         self.progress: Progress = progress_for(estimator.verbose)
@@ -112,7 +112,7 @@ class Fitting:
     def _given(self, X: Any, y: Any, sample_weight: Any = None) -> Held:
         """The set that the user passed, encoded like the training rows."""
         samples = self.counted(samples_of(X, y, sample_weight, type(self.estimator).__name__))
-        return Held(self.encoded(samples, self.encoder.transform(samples.table, np.float64)), samples, own=True)
+        return Held(self.encoded(samples, self.encoder.encode(samples.table, np.float64)), samples, own=True)
 
     def _classes(self) -> np.ndarray | None:
         """The class (n,) of each row, where every class is to give its share."""
@@ -133,7 +133,7 @@ class Fitting:
             "_targets": self.targets,
             "settings_": self.settings,
             "history_": [],
-            "n_features_in_": len(self.encoder.columns),
+            "n_features_in_": self.encoder.n_features_in_,
             "_temperature": 1.0,
             "_conformal": None,
         }
@@ -215,3 +215,9 @@ def join(rows: Rows, more: Rows) -> Rows:
         ones = [np.ones(len(part.X), part.X.dtype) if part.weights is None else part.weights for part in (rows, more)]
         weights = np.concatenate(ones)
     return Rows(np.concatenate([rows.X, more.X]), np.concatenate([rows.T, more.T]), weights)
+
+
+def fitted_encoder(table: Table, settings: dict[str, Any], name: str) -> TableEncoder:
+    """The encoder that the settings ask for, fitted to the table of training."""
+    encoder = TableEncoder(settings["input_scaling"], columns=settings["columns"], dtype=settings["dtype"])
+    return encoder.owned_by(name).fit(table)

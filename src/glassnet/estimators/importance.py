@@ -92,7 +92,7 @@ def importance(
         if isinstance(scoring, str) and scoring in ("auto", "loss"):
             raise OptionError("must be None or a scorer", argument="scoring", value=scoring)
     samples, seed = samples_of(X, y, sample_weight, type(estimator).__name__), seed_of(random_state)
-    table, matrix = native_rows(samples), estimator.encoder_.transform(samples.table, estimator.network_.dtype)
+    table, matrix = native_rows(samples), estimator.encoder_.encode(samples.table, estimator.network_.dtype)
     scorer = _own_score if scoring is None else scorer_of(scoring)
     options = {} if samples.weights is None or not takes_weights(scorer) else {"sample_weight": samples.weights}
 

@@ -91,8 +91,8 @@ class Pictures:
         check_is_fitted(self, "network_")
         if not hasattr(self, "predict_proba"):
             raise DataError("needs a classifier; for numbers there is plot_predictions", argument="plot_regions")
-        if len(self.encoder_.columns) != 2:
-            raise DataError("needs a table of two columns", argument="X", value=len(self.encoder_.columns))
+        if self.encoder_.n_features_in_ != 2:
+            raise DataError("needs a table of two columns", argument="X", value=self.encoder_.n_features_in_)
         table = table_of(X)
         points = np.column_stack([table.columns[table.names.index(name)] for name in self.encoder_.feature_names_in])
 

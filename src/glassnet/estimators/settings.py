@@ -36,7 +36,7 @@ LBFGS = "lbfgs"
 # The network, its loss and the encoding belong together: going on from old weights, none of them can be another.
 KEPT_BY_WARM_START = (
     *("hidden_layer_sizes", "activation", "normalisation", "loss", "quantiles"),
-    *("input_scaling", "target_scaling", "dtype"),
+    *("columns", "input_scaling", "target_scaling", "dtype"),
 )
 
 
@@ -280,6 +280,6 @@ def option_from(name: str, value: Any) -> Any:
     makers: dict[str, Any] = {"optimizer": optimiser_named, "schedule": schedule_named, "loss": loss_named}
     if name == "class_weight" and isinstance(value, dict):
         return dict(value["classes"])
-    if isinstance(value, dict):
+    if isinstance(value, dict) and name in makers:
         return makers[name](**value)
     return tuple(value) if name in ("hidden_layer_sizes", "quantiles") and value is not None else value

@@ -118,16 +118,36 @@ def decode(data: bytes, name: str) -> str:
     try:
         text = data.decode(charset)
     except UnicodeDecodeError:
-        text = data.decode("cp1252" if _is_cp1252(data) else "latin-1")
-        if "\x00" not in text:
-            warnings.warn(
-                CharacterSetWarning(f"{name} is not UTF-8; read as Windows-1252. Save it as UTF-8 to silence this."),
-                stacklevel=2,
-            )
-    if "\x00" in text[:SAMPLE_BYTES]:
+        text = _decoded_by_lines(data, name)
+    place = text.find("\x00")
+    if 0 <= place < SAMPLE_BYTES:
         raise DataError(
             "is not a text file (it holds zero bytes)", file=name, remedy="Check the file's format and suffix."
         )
+    if place >= 0:
+        raise DataError(
+            "holds a zero byte", file=name, row=text.count("\n", 0, place), remedy="Mend the line: no text has one."
+        )
+    return text
+
+
+def _decoded_by_lines(data: bytes, name: str) -> str:
+    """Text that is not UTF-8, or not all of it, as of files put together: each line by itself, with a warning."""
+    other = "cp1252" if _is_cp1252(data) else "latin-1"
+    lines: list[str] = []
+    odd, marked = [], False
+    for row, line in enumerate(data.split(b"\n")):
+        try:
+            lines.append(line.decode("utf-8"))
+            marked = marked or not line.isascii()
+        except UnicodeDecodeError:
+            lines.append(line.decode(other))
+            odd.append(row)
+    text = "\n".join(lines)
+    if "\x00" not in text:
+        where = f"{name} is UTF-8 but for {len(odd)} line(s), row {odd[0]} first" if marked else f"{name} is not UTF-8"
+        warning = CharacterSetWarning(f"{where}; read as Windows-1252. Save it as UTF-8 to silence this.")
+        warnings.warn(warning, stacklevel=3)
     return text
 
 
@@ -227,12 +247,24 @@ def _parse(text: str, options: dict[str, Any], name: str) -> pl.DataFrame:
         **options,
     }
     try:
-        return pl.read_csv(text.encode(), **settings)
+        return _read_csv(text, settings)
     except pl.exceptions.PolarsError as error:
         _check_widths(text, settings.get("separator", ","), name)
         raise DataError(
             f"cannot be read as a table ({_line(error)})", file=name, remedy="Check its quotes and delimiters."
         ) from error
+
+
+def _read_csv(text: str, settings: dict[str, Any]) -> pl.DataFrame:
+    """Polars takes digits for 128-bit integers and gives up on longer ones: then those columns are read as floats."""
+    try:
+        return pl.read_csv(text.encode(), **settings)
+    except pl.exceptions.PolarsError as error:
+        if "i128" not in str(error):
+            raise
+    cells = pl.read_csv(text.encode(), **{**settings, "infer_schema": False})
+    longest = [cell.name for cell in cells if cell.str.contains(r"^\s*[+-]?\d{38,}\s*$").any()]
+    return pl.read_csv(text.encode(), **settings, schema_overrides=dict.fromkeys(longest, pl.Float64))
 
 
 def _in_all_cases(words: Sequence[str]) -> list[str]:

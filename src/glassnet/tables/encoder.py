@@ -7,56 +7,103 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.utils.validation import check_is_fitted
 
 from glassnet.errors import ColumnError, DataError, NearlyUniqueWarning, OptionError, nearest, require_choice, warn
+from glassnet.tables.category import Levels
+from glassnet.tables.choices import Choice, choices_of, require_level_count, require_names
+from glassnet.tables.families import Column, name_of_family
 from glassnet.tables.frames import Table, listed, table_of
-from glassnet.tables.kinds import Category, Date, Kind, Number, kind_from_plain, missing_mask
+from glassnet.tables.kinds import Category, Date, Dropped, Duration, Kind, Number, kind_from_plain, missing_mask
+from glassnet.tables.number import SCALINGS
 from glassnet.tables.together import Numbers
 
 __all__ = ["SCALINGS", "TableEncoder"]
 
-SCALINGS = ("standard", "minmax", "robust", "none")
+BLOCK_BYTES = 2**20  # of the matrix written at a time: what all columns write to then stays in the cache
+FEWEST_ROWS = 1024  # of a block
 
 
-class TableEncoder:
-    """Encode numbers, categories and dates of a table as one float matrix.
+class TableEncoder(TransformerMixin, BaseEstimator):
+    """Encode numbers, categories, dates and durations of a table as one float matrix: a scikit-learn transformer.
 
-    input_scaling : "standard" (mean 0, standard deviation 1), "minmax" (to [-1, 1]), "robust" (median and interquartile
-        range) or "none"; numbers and elapsed days only.
+    input_scaling : of numbers, durations and elapsed days.
+        "standard"     mean 0, standard deviation 1
+        "minmax"       to [-1, 1]
+        "robust"       median 0, interquartile range 1
+        "smooth_clip"  robust, and outliers drawn smoothly into (-3, 3)
+        "quantile"     to normally distributed numbers, by rank
+        "none"
+    columns : what is known better than the values say: {name: kind}, a kind being "number", "category", "date",
+        "duration", or "drop" to leave the column out; or {name: {"kind": …, option: …}}, options being "scaling",
+        "missing" (True: an indicator also where fit saw nothing missing), "max_levels" and "min_count".
     max_levels : most levels of a category that get a column each; the rest share one.
     min_count : rows a level needs for a column of its own, in columns of more than ten levels; "auto" is one row in
         200, at least 2 and at most 10.
-    owner : the name that error messages give to the model.
+    codes_above : categories of more levels than this are written as one column of whole numbers, for a learned
+        embedding (see `code_columns_`); None writes none so.
+    dtype : "float32" or "float64", of the matrix; arithmetic is in float64 and the cast is last.
 
-    The kind of a column follows from its family in fit: numbers, dates, texts (`families`). How each is written stands
-    with `Number`, `Category` and `Date` in `kinds`. Constant columns make no matrix column. Arithmetic is in float64,
-    the cast to the network's type is last, and each row is encoded by itself.
+    The kind of a column follows from its family in fit: numbers, dates, durations, texts (`families`). How each is
+    written stands with `Number`, `Category`, `Date` and `Duration` (`kinds`). Constant columns make no matrix column,
+    nor do texts of which nearly every value is different, unless `columns` says that they are categories.
+    Each row is encoded by itself. A row number in an error counts from 1.
+
+    Attributes
+    ----------
+    columns_ : one plain dict a table column: name, kind, missing (whether it was seen in fit), width (matrix columns),
+        left_out (None, or why it has no column of its own), and what belongs to the kind.
+    code_columns_ : one plain dict a column of codes: name, column (of the matrix) and n_codes; codes lie in
+        [0, n_codes), 0 is missing or unseen.
+    n_features_in_, feature_names_in_ : as in scikit-learn; the latter only where the table had names.
+
+    >>> import polars as pl
+    >>> encoder = TableEncoder().fit(pl.DataFrame({"age": [20, 30, 40], "city": ["Bern", "Ulm", None]}))
+    >>> encoder.get_feature_names_out().tolist()
+    ['age', 'city=Bern', 'city=Ulm', 'city=(missing)']
     """
+
+    owner = "TableEncoder"  # the name that error messages give to the model
 
     def __init__(
         self,
         input_scaling: str = "standard",
         *,
+        columns: Any = None,
         max_levels: int = 64,
         min_count: int | str = "auto",
-        owner: str = "TableEncoder",
+        codes_above: int | None = None,
+        dtype: Any = "float32",
     ) -> None:
         self.input_scaling = input_scaling
+        self.columns = columns
         self.max_levels = max_levels
         self.min_count = min_count
-        self.owner = owner
-        self._keep([], named=False)
+        self.codes_above = codes_above
+        self.dtype = dtype
 
-    def fit(self, X: Any) -> TableEncoder:
-        """Learn kinds, scales and levels from a table (anything `table_of` takes); returns self.
+    def owned_by(self, name: str) -> TableEncoder:
+        """The encoder itself, whose error messages from now on name this model."""
+        self.owner = name
+        return self
 
-        Raises OptionError for a bad option, DataError for a column without any value, an infinity, or a table in which
+    # --- fitting ---
+
+    def fit(self, X: Any, y: Any = None) -> TableEncoder:
+        """Learn kinds, scales and levels from a table (anything `table_of` takes); returns self. y is not looked at.
+
+        Raises OptionError for a bad option, ColumnError for a column that `columns` names but the table lacks, or that
+        cannot be of the kind it names, DataError for a column without any value, an infinity, or a table in which
         nothing varies. Warns with NearlyUniqueWarning about texts that differ in nearly every row.
         """
-        self._check_options()
+        choices = self._checked_choices()
         table = table_of(X)
-        _require_values(table)
-        kinds = [self._fit_column(*pair, table.n_rows) for pair in zip(table.names, table.columns, strict=True)]
+        require_names(choices, table.names)
+        chosen = [choices.get(name, Choice()) for name in table.names]
+        _require_values(table, chosen)
+        columns = zip(table.names, table.columns, chosen, strict=True)
+        kinds = [self._fit_column(name, values, choice, table.n_rows) for name, values, choice in columns]
         if not any(kind.names for kind in kinds):
             raise DataError(
                 f"has no column that varies in its {table.n_rows} sample(s)",
@@ -67,108 +114,204 @@ class TableEncoder:
         self._keep(kinds, table.named)
         return self
 
+    def _checked_choices(self) -> dict[str, Choice]:
+        require_choice("input_scaling", self.input_scaling, SCALINGS)
+        if self.dtype not in ("float32", "float64", np.float32, np.float64):
+            raise OptionError('must be "float32" or "float64"', argument="dtype", value=self.dtype)
+        require_level_count("max_levels", self.max_levels)
+        if self.min_count != "auto":
+            require_level_count("min_count", self.min_count)
+        if self.codes_above is not None:
+            require_level_count("codes_above", self.codes_above)
+        return choices_of(self.columns)
+
+    def _fit_column(self, name: str, values: Column, choice: Choice, n_rows: int) -> Kind:
+        kind = choice.kind if choice.kind != "auto" else name_of_family(values)
+        scaling = choice.scaling or self.input_scaling
+        if kind == "drop":
+            return Dropped(name)
+        if kind == "number":
+            return Number.fit(name, values, scaling, choice.missing)
+        if kind == "date":
+            return Date.fit(name, values, scaling, choice.missing)
+        if kind == "duration":
+            return Duration.fit(name, values, scaling, choice.missing)
+        least = min(max(math.ceil(n_rows / 200), 2), 10) if self.min_count == "auto" else int(self.min_count)
+        rules = Levels(
+            int(choice.max_levels or self.max_levels),
+            int(choice.min_count or least),
+            self.codes_above,
+            asked_for=choice.kind == "category",
+            indicator=choice.missing,
+        )
+        return Category.fit(name, values, rules)
+
     def _keep(self, kinds: list[Kind], named: bool) -> None:
         """Set what was fitted or loaded, and where in the matrix each column begins."""
-        self.kinds, self.named = kinds, named
+        self.kinds_, self.named_ = kinds, named
+        self.n_features_in_ = len(kinds)
         self._starts = [0]
         for kind in kinds:
             self._starts.append(self._starts[-1] + len(kind.names))
         self._numbers = Numbers.of(kinds, self._starts)
 
-    def _check_options(self) -> None:
-        require_choice("input_scaling", self.input_scaling, SCALINGS)
-        options: dict[str, Any] = {"max_levels": self.max_levels}
-        if self.min_count != "auto":
-            options["min_count"] = self.min_count
-        for argument, value in options.items():
-            if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-                raise OptionError("must be a whole number of at least 1", argument=argument, value=value)
+    # --- encoding ---
 
-    def _fit_column(self, name: str, values: np.ndarray, n_rows: int) -> Kind:
-        if values.dtype.kind == "f":
-            return Number.fit(name, values, self.input_scaling)
-        if values.dtype.kind == "M":
-            return Date.fit(name, values, self.input_scaling)
-        min_count = min(max(math.ceil(n_rows / 200), 2), 10) if self.min_count == "auto" else int(self.min_count)
-        return Category.fit(name, values, self.max_levels, min_count)
-
-    def transform(self, X: Any, dtype: Any = np.float32) -> np.ndarray:
-        """The matrix (n_rows, len(feature_names_out())) of a table, C-ordered.
+    def transform(self, X: Any) -> np.ndarray:
+        """The matrix (n_rows, len(get_feature_names_out())) of a table, C-ordered, or as `set_output` says.
 
         A named table may have its columns in any order, and others besides. Missing values are taken everywhere, also
         where fit saw none. Raises ColumnError for missing columns and for columns of another kind than in fit,
-        DataError for infinities and for arrays of another width.
+        DataError for infinities and for arrays of another width. Warns where only one of fit and transform had names.
         """
+        check_is_fitted(self)
+        table = table_of(X)
+        self.warn_of_names(table)
+        return self.encode(table, self.dtype)
+
+    def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
+        """`fit` and `transform` of the same table, which is taken apart once."""
+        table = table_of(X)
+        return self.fit(table).transform(table)
+
+    def encode(self, X: Any, dtype: Any) -> np.ndarray:
+        """What `transform` returns, as an array of this float type whatever `set_output` says."""
         table = table_of(X)
         columns = self._matching(table)
         matrix = np.empty((table.n_rows, self._starts[-1]), dtype=dtype)
         numbers_done = self._numbers is not None and self._numbers.write(columns, matrix)
-        for kind, values, (start, stop) in zip(self.kinds, columns, pairwise(self._starts), strict=True):
-            if not (numbers_done and isinstance(kind, Number)):
-                kind.write(values, matrix[:, start:stop])
+        work = [
+            (kind, kind.prepare(values, matrix.dtype), start, stop)
+            for kind, values, (start, stop) in zip(self.kinds_, columns, pairwise(self._starts), strict=True)
+            if stop > start and not (numbers_done and isinstance(kind, Number))
+        ]
+        step = max(BLOCK_BYTES // (matrix.itemsize * matrix.shape[1]), FEWEST_ROWS)
+        for first in range(0, table.n_rows, step):
+            rows = slice(first, first + step)
+            for kind, prepared, start, stop in work:
+                kind.write(prepared[rows], matrix[rows, start:stop])
         return matrix
 
-    def fit_transform(self, X: Any, dtype: Any = np.float32) -> np.ndarray:
-        """`fit` and `transform` of the same table, which is taken apart once."""
-        table = table_of(X)
-        return self.fit(table).transform(table, dtype)
+    def warn_of_names(self, table: Table) -> None:
+        """Warn, in scikit-learn's words, where only one of `table` and the table of fit has names."""
+        if self.named_ and not table.named:
+            warn(UserWarning(f"X does not have valid feature names, but {self.owner} was fitted with feature names"))
+        elif table.named and not self.named_:
+            warn(UserWarning(f"X has feature names, but {self.owner} was fitted without feature names"))
 
-    def _matching(self, table: Table) -> list[np.ndarray]:
+    def _matching(self, table: Table) -> list[Column]:
         """The table's columns in the order of fit: by name where both have names, else by position."""
-        if not (self.named and table.named):
-            if len(table.columns) != len(self.kinds):
+        if not (self.named_ and table.named):
+            if len(table.columns) != len(self.kinds_):
                 raise DataError(
-                    f"X has {len(table.columns)} features, but {self.owner} is expecting {len(self.kinds)} features "
+                    f"X has {len(table.columns)} features, but {self.owner} is expecting {len(self.kinds_)} features "
                     "as input"
                 )
             return table.columns
         found = dict(zip(table.names, table.columns, strict=True))
-        absent = [kind.name for kind in self.kinds if kind.name not in found]
+        needed = [kind.name for kind in self.kinds_ if not isinstance(kind, Dropped)]
+        absent = [name for name in needed if name not in found]
         if absent:
-            extra = [name for name in table.names if name not in {kind.name for kind in self.kinds}]
+            extra = [name for name in table.names if name not in needed]
             guess = nearest(absent[0], extra)
             raise ColumnError(
-                f"lacks {len(absent)} of the {len(self.kinds)} columns of training: {listed(absent)}",
+                f"lacks {len(absent)} of the {len(needed)} columns of training: {listed(absent)}",
                 argument="X",
                 remedy=f"Did you mean its column {guess!r} to be {absent[0]!r}?"
                 if guess
                 else "Add them; cells may be empty.",
             )
-        return [found[kind.name] for kind in self.kinds]
+        nothing = np.empty(0)
+        return [found.get(kind.name, nothing) for kind in self.kinds_]
+
+    # --- what was fitted ---
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the matrix columns, such as "age", "age=(missing)", "colour=red", "day sin(month)".
+
+        input_features : None, or the names of fit, as scikit-learn has it; ValueError for others.
+        """
+        check_is_fitted(self)
+        if input_features is not None:
+            given = list(input_features)
+            if len(given) != self.n_features_in_:
+                raise ValueError(
+                    f"input_features should have length equal to number of features ({self.n_features_in_})"
+                )
+            if self.named_ and given != self.feature_names_in:
+                raise ValueError("input_features is not equal to feature_names_in_")
+        return np.array(self.feature_names_out(), dtype=object)
 
     def feature_names_out(self) -> list[str]:
-        """Names of the matrix columns, such as "age", "age=(missing)", "colour=red", "day sin(month)"."""
-        return [name for kind in self.kinds for name in kind.names]
+        """`get_feature_names_out` as a list."""
+        return [name for kind in self.kinds_ for name in kind.names]
 
     @property
     def feature_names_in(self) -> list[str]:
-        """Names of the table's columns in fit; "x0", "x1", … where it had none (see `named`)."""
-        return [kind.name for kind in self.kinds]
+        """Names of the table's columns in fit; "x0", "x1", … where it had none (see `named_`)."""
+        return [kind.name for kind in self.kinds_]
 
     @property
-    def columns(self) -> list[dict[str, Any]]:
-        """One plain description a table column: name, kind, missing (seen in fit), width, levels of categories."""
-        return [kind.describe() for kind in self.kinds]
+    def feature_names_in_(self) -> np.ndarray:
+        """Names of the table's columns in fit, where it had names."""
+        if not self.__dict__.get("named_"):
+            raise AttributeError("feature_names_in_ is there once the encoder is fitted to a table with names")
+        return np.array(self.feature_names_in, dtype=object)
+
+    @property
+    def columns_(self) -> list[dict[str, Any]]:
+        """One plain description a table column, see the class."""
+        check_is_fitted(self)
+        return [kind.describe() for kind in self.kinds_]
+
+    @property
+    def code_columns_(self) -> list[dict[str, Any]]:
+        """The columns of the matrix that hold codes: name of the table's column, its place, and how many codes."""
+        check_is_fitted(self)
+        return [
+            {"name": kind.name, "column": start, "n_codes": kind.n_codes}
+            for kind, start in zip(self.kinds_, self._starts, strict=False)
+            if isinstance(kind, Category) and kind.coded
+        ]
 
     def to_data(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """The fitted encoder as plain data: JSON-ready values, and arrays (none at present)."""
-        options = {"input_scaling": self.input_scaling, "max_levels": int(self.max_levels), "owner": self.owner}
-        min_count = self.min_count if isinstance(self.min_count, str) else int(self.min_count)
-        columns = [kind.plain() for kind in self.kinds]
-        return {**options, "min_count": min_count, "named": self.named, "columns": columns}, {}
+        options = {
+            "input_scaling": self.input_scaling,
+            "columns": self.columns,
+            "max_levels": int(self.max_levels),
+            "min_count": self.min_count if isinstance(self.min_count, str) else int(self.min_count),
+            "codes_above": None if self.codes_above is None else int(self.codes_above),
+            "dtype": np.dtype(self.dtype).name,
+        }
+        kinds = [kind.plain() for kind in self.kinds_]
+        return {"options": options, "owner": self.owner, "named": self.named_, "columns": kinds}, {}
 
     @classmethod
     def from_data(cls, data: dict[str, Any], arrays: dict[str, np.ndarray] | None = None) -> TableEncoder:
-        """The encoder that `to_data` described; KeyError or TypeError where the data is not such a description."""
-        encoder = cls(
-            data["input_scaling"], max_levels=data["max_levels"], min_count=data["min_count"], owner=data["owner"]
-        )
+        """The encoder that `to_data` described; KeyError, TypeError or ValueError where the data is no description."""
+        encoder = cls(**data["options"]).owned_by(data["owner"])
         encoder._keep([kind_from_plain(column) for column in data["columns"]], data["named"])
         return encoder
 
+    def __sklearn_is_fitted__(self) -> bool:
+        """Whether `fit` has been called."""
+        return "kinds_" in self.__dict__
 
-def _require_values(table: Table) -> None:
-    empty = [name for name, values in zip(table.names, table.columns, strict=True) if missing_mask(values).all()]
+    def __sklearn_tags__(self) -> Any:
+        """scikit-learn's tags: tables may have missing values, categories and text, and be sparse."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.input_tags.sparse = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _require_values(table: Table, choices: list[Choice]) -> None:
+    columns = zip(table.names, table.columns, choices, strict=True)
+    empty = [name for name, values, choice in columns if choice.kind != "drop" and missing_mask(values).all()]
     if len(empty) == 1:
         raise DataError("holds no value at all", column=empty[0], remedy="Drop it before training.")
     if empty:
@@ -184,6 +327,7 @@ def _warn_of_identifiers(kinds: list[Kind]) -> None:
         warn(
             NearlyUniqueWarning(
                 f"{noun} {listed(names)}: nearly every value is different (names, identifiers), which says nothing "
-                f"about new rows; the levels were left out. Drop {pronoun} to silence this warning."
+                f"about new rows; the levels were left out. Keep {pronoun} with columns={{{names[0]!r}: 'category'}}, "
+                f"or silence this warning with 'drop' in its place."
             )
         )

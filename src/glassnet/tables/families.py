@@ -1,8 +1,9 @@
-"""Columns of any origin → one of three families: numbers, dates, texts.
+"""Columns of any origin → one of four families: numbers, dates, durations, texts.
 
-numbers : float64, NaN = missing (integers, decimals, durations in seconds, times in seconds after midnight)
-dates   : datetime64[us] without a zone (zoned instants in UTC), NaT = missing
-texts   : object array of str, None = missing (strings, categories, booleans as "True" and "False", other objects)
+numbers   : float64, NaN = missing (integers, decimals)
+dates     : datetime64[us] without a zone (zoned instants in UTC), NaT = missing; times of day as those of 1970-01-01
+durations : timedelta64[us], NaT = missing
+texts     : `Texts` (strings, categories, booleans as "True" and "False", other objects)
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import datetime
 import numbers
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -17,64 +19,93 @@ import narwhals as nw
 import numpy as np
 
 from glassnet.errors import DataError
+from glassnet.tables.missing import MISSING_TYPES, is_missing
+from glassnet.tables.texts import FEW_ROWS, Texts
 
 __all__ = [
+    "Column",
+    "Refused",
     "family_of_array",
     "family_of_pandas",
     "family_of_polars",
     "family_of_series",
     "family_of_values",
     "is_missing",
+    "name_of_family",
 ]
 
+Column = np.ndarray | Texts
+
+BY_POLARS = (nw.Float64, nw.Int64, nw.Int32, nw.String, nw.Categorical, nw.Boolean)  # Arrow's, read faster so
+# Steps from 1970, either way, that microseconds in 64 bits can hold; of units that can hold more.
+SECOND = 1_000_000
+FURTHEST = {"Y": 290_000, "M": 12 * 290_000} | {
+    unit: (2**63 - 1) // size
+    for unit, size in (
+        *(("W", 604_800 * SECOND), ("D", 86_400 * SECOND), ("h", 3600 * SECOND)),
+        *(("m", 60 * SECOND), ("s", SECOND), ("ms", 1000)),
+    )
+}
 CONTAINERS = (list, tuple, dict, set, frozenset, np.ndarray)
-MISSING_TYPES = ("NoneType", "NAType", "NaTType")  # the last two are pandas', which need not be installed
 
 
-def family_of_series(series: nw.Series[Any]) -> np.ndarray:
+def name_of_family(values: Any) -> str:
+    """Of a column: "number", "date", "duration" or "text"."""
+    return {"f": "number", "M": "date", "m": "duration"}.get(values.dtype.kind, "text")
+
+
+def family_of_series(series: nw.Series[Any]) -> Column:
     """A column of a data frame → its family. Raises DataError for nested columns (lists, structs)."""
     dtype = series.dtype
+    if series.implementation is nw.Implementation.PYARROW and isinstance(dtype, BY_POLARS):
+        import polars as pl
+
+        shared = pl.Series(series.name, series.to_native())  # it shares the memory
+        return Texts.of_polars(shared) if isinstance(dtype, nw.Categorical) else family_of_polars(shared)
     if dtype.is_numeric():
         return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
     if isinstance(dtype, nw.Datetime | nw.Date | nw.Duration):
         return family_of_array(np.asarray(series.to_numpy()), series.name)
-    if isinstance(dtype, nw.Boolean):
-        return _texts(series.to_list())
-    if isinstance(dtype, nw.Categorical | nw.Enum | nw.String):
-        return _texts(series.to_list())
+    if isinstance(dtype, nw.Categorical | nw.Enum | nw.String | nw.Boolean):
+        return Texts.of_values(series.to_list())
     return family_of_values(series.to_list(), series.name)
 
 
-def family_of_pandas(series: Any) -> np.ndarray:
+def family_of_pandas(series: Any) -> Column:
     """A pandas column → its family: what `family_of_series` makes of it, the usual types by a shorter way."""
     dtype = series.dtype
     if isinstance(dtype, np.dtype) and dtype.kind in "iufM":
         return family_of_array(series.to_numpy(), series.name)
-    if type(dtype).__name__ == "StringDtype":
-        return _texts(series.to_list())
+    if type(dtype).__name__ in ("StringDtype", "CategoricalDtype", "BooleanDtype", "BoolDType"):
+        return Texts.of_pandas(series)
+    if type(dtype).__name__ == "ObjectDType" and len(series) > FEW_ROWS:
+        from pandas.api.types import infer_dtype
+
+        if infer_dtype(series, skipna=True) == "string":
+            return Texts.of_pandas(series)
     return family_of_series(nw.from_native(series, series_only=True))
 
 
-def family_of_polars(series: Any) -> np.ndarray:
+def family_of_polars(series: Any) -> Column:
     """A polars column → its family: what `family_of_series` makes of it, the usual types by a shorter way."""
     if series.dtype.is_float() or series.dtype.is_integer():
+        if type(series.dtype).__name__ in ("Int128", "UInt128"):  # which NumPy does not have
+            series = series.cast(float)
         values = series.to_numpy()  # whole numbers with gaps as float64
         if values.dtype.kind in "iuf":
             return values.astype(np.float64, copy=False)
-    if type(series.dtype).__name__ == "String":
-        return _texts(series.to_list())
+    if type(series.dtype).__name__ in ("String", "Categorical", "Enum", "Boolean"):
+        return Texts.of_polars(series)
     return family_of_series(nw.from_native(series, series_only=True))
 
 
-def family_of_array(values: np.ndarray, name: Any) -> np.ndarray:
+def family_of_array(values: np.ndarray, name: Any) -> Column:
     """A one-dimensional NumPy array → its family. `name` is the column, for errors."""
     kind = values.dtype.kind
     if kind in "iuf":
         return values.astype(np.float64, copy=False)
-    if kind == "M":
-        return values.astype("datetime64[us]", copy=False)
-    if kind == "m":
-        return values / np.timedelta64(1, "s")  # NaT becomes NaN
+    if kind in "mM":
+        return _microseconds(values, name)
     if kind == "c":
         raise DataError("Complex data not supported", column=name, remedy="Give real and imaginary part a column each.")
     if kind in "bUTO":
@@ -84,33 +115,76 @@ def family_of_array(values: np.ndarray, name: Any) -> np.ndarray:
     raise DataError("must hold numbers, dates or texts", column=name, value=values.dtype.name)
 
 
-def family_of_values(values: list[Any], name: Any) -> np.ndarray:
+def _microseconds(values: np.ndarray, name: Any) -> np.ndarray:
+    """Dates or durations of any unit in microseconds. DataError, naming the row, beyond 290,000 years: NumPy wraps."""
+    unit, count = np.datetime_data(values.dtype)
+    if unit in FURTHEST:
+        steps = values.astype(np.int64)
+        beyond = np.abs(steps) > FURTHEST[unit] // count  # NaT is the least integer, whose absolute value is itself
+        if beyond.any():
+            row = int(np.argmax(beyond))
+            raise DataError(
+                "must lie within 290,000 years of 1970" if values.dtype.kind == "M" else "must be below 290,000 years",
+                row=row + 1,
+                column=name,
+                value=str(values[row]),
+                remedy="Mend the cell, or leave it empty (missing).",
+            )
+    return values.astype(f"{values.dtype.kind}8[us]", copy=False)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """A column that is no family, and the error that says so, which is raised when someone looks at it.
+
+    So a table may have a column of lists, if it is dropped or if no model asks for it.
+    """
+
+    error: DataError
+    length: int
+
+    @classmethod
+    def unless(cls, read: Callable[..., Column], values: Any, *arguments: Any) -> Any:
+        """What `read` makes of a column's values, or its refusal."""
+        try:
+            return read(values, *arguments)
+        except DataError as error:
+            return cls(error, len(values))
+
+    @property
+    def dtype(self) -> np.dtype:
+        """What a column is looked at by."""
+        raise self.error
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, rows: Any) -> Refused:
+        """Some of the rows are refused likewise."""
+        return self
+
+
+def family_of_values(values: list[Any], name: Any) -> Column:
     """Python objects → their family: numbers where every present value is one, dates likewise, else texts.
 
-    Booleans among numbers are 0 and 1; booleans alone are texts. A column without any value is of texts.
+    Booleans among numbers are 0 and 1; booleans alone are texts. A column without any value is of numbers.
+    Raises DataError, naming the row, for nested values and for numbers beyond ±1.8e308.
     """
     types = set(map(type, values))
     if types <= {float, int}:
-        return np.array(values, dtype=np.float64)
+        return _floats(values, name)
+    if types <= {str, type(None)} and str in types:
+        return Texts.of_strings(values)
     types = {kind for kind in types if kind.__name__ not in MISSING_TYPES}
-    if types <= {str}:
-        return _texts(values)
     _refuse_nested(values, types, name)
     if float in types or np.floating in {base for kind in types for base in kind.__mro__}:
         types = {type(value) for value in values if not is_missing(value)}  # NaN says nothing about the family
     for allowed, convert in CONVERSIONS:
         if types and all(issubclass(kind, allowed) for kind in types) and not types <= {bool, np.bool_}:
-            return convert(values)
+            return convert(values, name)
     if any(issubclass(kind, complex | np.complexfloating) for kind in types):
         raise DataError("Complex data not supported", column=name, remedy="Give real and imaginary part a column each.")
-    return _texts(values) if types else np.full(len(values), np.nan) if values else np.empty(0)
-
-
-def is_missing(value: Any) -> bool:
-    """Whether a scalar is None, NaN, NaT or pandas' NA."""
-    if value is None or type(value).__name__ in MISSING_TYPES:
-        return True
-    return isinstance(value, numbers.Number | np.generic) and bool(value != value)
+    return Texts.of_values(values) if types else np.full(len(values), np.nan)
 
 
 def _refuse_nested(values: list[Any], types: Iterable[type], name: Any) -> None:
@@ -122,20 +196,31 @@ def _refuse_nested(values: list[Any], types: Iterable[type], name: Any) -> None:
     )
 
 
-def _texts(values: list[Any]) -> np.ndarray:
-    column = np.empty(len(values), dtype=object)
-    column[:] = [value if type(value) is str else _text(value) for value in values]
-    return column
+def _floats(values: list[Any], name: Any) -> np.ndarray:
+    try:
+        if set(map(type, values)) <= {float, int}:
+            return np.array(values, dtype=np.float64)
+        return np.array([np.nan if is_missing(value) else float(value) for value in values], dtype=np.float64)
+    except OverflowError:
+        row, value = next((row, value) for row, value in enumerate(values, 1) if not _fits(value))
+        raise DataError(
+            "must lie within ±1.8e308",
+            row=row,
+            column=name,
+            value=value,
+            remedy="Leave the cell empty (missing), or take logarithms.",
+        ) from None
 
 
-def _text(value: Any) -> str | None:
-    if is_missing(value):
-        return None
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+def _fits(value: Any) -> bool:
+    try:
+        return is_missing(value) or float(value) is not None
+    except OverflowError:
+        return False
 
 
-def _map(convert: Callable[[Any], Any], missing: Any, dtype: str) -> Callable[[list[Any]], np.ndarray]:
-    def converted(values: list[Any]) -> np.ndarray:
+def _map(convert: Callable[[Any], Any], missing: Any, dtype: str) -> Callable[[list[Any], Any], np.ndarray]:
+    def converted(values: list[Any], name: Any) -> np.ndarray:
         return np.array([missing if is_missing(value) else convert(value) for value in values], dtype=dtype)
 
     return converted
@@ -147,14 +232,13 @@ def _instant(value: Any) -> np.datetime64:
     return np.datetime64(naive).astype("datetime64[us]")
 
 
-def _seconds(value: Any) -> float:
-    if isinstance(value, datetime.time):
-        return value.hour * 3600 + value.minute * 60 + value.second + value.microsecond / 1e6
-    return float(np.timedelta64(value) / np.timedelta64(1, "s"))
+def _time_of_day(value: datetime.time) -> np.datetime64:
+    return np.datetime64(datetime.datetime.combine(datetime.date(1970, 1, 1), value.replace(tzinfo=None)))
 
 
-CONVERSIONS: tuple[tuple[tuple[type, ...], Callable[[list[Any]], np.ndarray]], ...] = (
-    ((numbers.Real, Decimal, np.bool_), _map(float, np.nan, "float64")),
+CONVERSIONS: tuple[tuple[tuple[type, ...], Callable[[list[Any], Any], np.ndarray]], ...] = (
+    ((numbers.Real, Decimal, np.bool_), _floats),
     ((datetime.date, np.datetime64), _map(_instant, np.datetime64("NaT", "us"), "datetime64[us]")),
-    ((datetime.timedelta, np.timedelta64, datetime.time), _map(_seconds, np.nan, "float64")),
+    ((datetime.timedelta, np.timedelta64), _map(np.timedelta64, np.timedelta64("NaT", "us"), "timedelta64[us]")),
+    ((datetime.time,), _map(_time_of_day, np.datetime64("NaT", "us"), "datetime64[us]")),
 )

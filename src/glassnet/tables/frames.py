@@ -1,4 +1,4 @@
-"""Any table a caller may hold → `Table`, names and plain NumPy columns; and targets likewise."""
+"""Any table a caller may hold → `Table`, names and plain columns; and targets likewise."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import numpy as np
 
 from glassnet.errors import ColumnError, DataError, nearest
 from glassnet.tables.families import (
+    Column,
+    Refused,
     family_of_array,
     family_of_pandas,
     family_of_polars,
@@ -25,14 +27,15 @@ __all__ = ["Table", "listed", "split_target", "table_of", "target_of"]
 
 @dataclass(frozen=True)
 class Table:
-    """A table as NumPy columns.
+    """A table as columns.
 
     names : one a column; "x0", "x1", … where the source has none, and then `named` is False.
-    columns : 1-D arrays of equal length, each float64, datetime64[us] or object (str or None), see `families`.
+    columns : of equal length, each a NumPy array of float64, datetime64[us] or timedelta64[us], or `Texts`; see
+        `families`.
     """
 
     names: list[str]
-    columns: list[np.ndarray]
+    columns: list[Column]
     named: bool
 
     @property
@@ -48,29 +51,38 @@ class Table:
 def table_of(X: Any) -> Table:
     """Any table → `Table`.
 
-    X : pandas, polars or Arrow table (all that narwhals knows), 2-D NumPy array (numbers, or objects), dict of
-        columns, list of rows, or anything with `__array__`. NaN and null both mean missing. A 2-D Boolean array is
-        numbers 0 and 1.
+    X : pandas, polars or Arrow table (all that narwhals knows), 2-D NumPy array (numbers, or objects), SciPy sparse
+        matrix (cells that are not stored are 0), dict of columns, list of rows, or anything with `__array__`. NaN and
+        null both mean missing. A 2-D Boolean array is numbers 0 and 1.
 
-    Raises DataError for other shapes (with scikit-learn's hint to reshape), no rows, no columns, sparse, complex or
-    nested data; ColumnError for repeated names.
+    Raises DataError for other shapes (with scikit-learn's hint to reshape), no rows, no columns, and ColumnError for
+    repeated names. A column of complex or nested data is an error once it is looked at (`families.Refused`).
     """
     if isinstance(X, Table):
         return X
     if X is None:
         raise DataError("must be a table", argument="X", value=None)
-    if hasattr(X, "nnz") and hasattr(X, "toarray"):  # asked first: one kind of sparse array is a dict
-        raise DataError("must be dense: sparse data is not supported", argument="X", remedy="Use X.toarray().")
-    if isinstance(X, dict):
-        return _table_of_dict(X)
-    if type(X) is np.ndarray or type(X) is list:
-        return _table_of_array(_array_of(X))
-    if nw.dependencies.is_pandas_dataframe(X):
-        return _table_of_pandas(X)
-    if nw.dependencies.is_polars_dataframe(X):
-        return _table_of_columns(X.columns, X.shape, map(family_of_polars, X.iter_columns()))
+    for known, read in (
+        (lambda: hasattr(X, "nnz") and hasattr(X, "toarray"), _table_of_sparse),  # before dict: DOK is one
+        (lambda: isinstance(X, dict), _table_of_dict),
+        (lambda: type(X) is np.ndarray or type(X) is list, _table_of_rows),
+        (lambda: nw.dependencies.is_pandas_dataframe(X), _table_of_pandas),
+        (lambda: nw.dependencies.is_polars_dataframe(X), _table_of_polars),
+    ):
+        if known():
+            return read(X)
     frame = _frame_of(X)
-    return _table_of_array(_array_of(X)) if frame is None else _table_of_frame(frame)
+    return _table_of_rows(X) if frame is None else _table_of_frame(frame)
+
+
+def _table_of_rows(X: Any) -> Table:
+    return _table_of_array(_array_of(X))
+
+
+def _table_of_polars(X: Any) -> Table:
+    return _table_of_columns(
+        X.columns, X.shape, (Refused.unless(family_of_polars, series) for series in X.iter_columns())
+    )
 
 
 def _table_of_pandas(X: Any) -> Table:
@@ -79,7 +91,7 @@ def _table_of_pandas(X: Any) -> Table:
     _require_unique(names)
     if all(isinstance(dtype, np.dtype) and dtype.kind in "iuf" for dtype in X.dtypes.tolist()):
         return _table_of_columns(names, X.shape, X.to_numpy(dtype=np.float64).T)
-    return _table_of_columns(names, X.shape, (family_of_pandas(series) for _, series in X.items()))
+    return _table_of_columns(names, X.shape, (Refused.unless(family_of_pandas, series) for _, series in X.items()))
 
 
 def _frame_of(X: Any) -> nw.DataFrame[Any] | None:
@@ -106,10 +118,12 @@ def _require_unique(names: Sequence[Any]) -> None:
 
 def _table_of_frame(frame: nw.DataFrame[Any]) -> Table:
     names: list[Any] = list(frame.columns)
-    return _table_of_columns(names, frame.shape, map(family_of_series, frame.iter_columns()))
+    return _table_of_columns(
+        names, frame.shape, (Refused.unless(family_of_series, series) for series in frame.iter_columns())
+    )
 
 
-def _table_of_columns(names: list[Any], shape: tuple[int, int], columns: Iterable[np.ndarray]) -> Table:
+def _table_of_columns(names: list[Any], shape: tuple[int, int], columns: Iterable[Column]) -> Table:
     """The table of a frame's columns; names that are no texts count for nothing."""
     texts = sum(isinstance(name, str) for name in names)
     if 0 < texts < len(names):
@@ -129,20 +143,20 @@ def _table_of_dict(X: dict[Any, Any]) -> Table:
     return Table([str(name) for name in X], columns, named=True)
 
 
-def _column_of(values: Any, name: Any) -> np.ndarray:
+def _column_of(values: Any, name: Any) -> Column:
     if type(values) is list:
-        return family_of_values(values, name)
+        return Refused.unless(family_of_values, values, name)
     if type(values) is np.ndarray and values.ndim == 1:
-        return family_of_array(values, name)
+        return Refused.unless(family_of_array, values, name)
     series = nw.from_native(values, series_only=True, pass_through=True)
     if isinstance(series, nw.Series):
-        return family_of_series(series)
+        return Refused.unless(family_of_series, series)
     if hasattr(values, "__array__"):
         array = np.asarray(values)
         if array.ndim == 1:
-            return family_of_array(array, name)
+            return Refused.unless(family_of_array, array, name)
     elif isinstance(values, Sequence) and not isinstance(values, str):
-        return family_of_values(list(values), name)
+        return Refused.unless(family_of_values, list(values), name)
     raise DataError("must be a one-dimensional column of values", column=name, value=values)
 
 
@@ -188,7 +202,16 @@ def _table_of_array(array: np.ndarray) -> Table:
     if array.dtype.kind in "biuf":
         array = array.astype(np.float64, order="F", copy=False)  # one pass, columns side by side in memory
         return Table(names, list(array.T), named=False)
-    return Table(names, [family_of_array(array[:, j], name) for j, name in enumerate(names)], named=False)
+    return Table(
+        names, [Refused.unless(family_of_array, array[:, j], name) for j, name in enumerate(names)], named=False
+    )
+
+
+def _table_of_sparse(X: Any) -> Table:
+    """A SciPy matrix, column by column: a network takes dense rows, so its size is that of the dense matrix."""
+    if X.ndim != 2:
+        return _table_of_array(X.toarray())
+    return _table_of_array(X.tocsc().toarray(order="F"))
 
 
 def _numbered(count: int) -> list[str]:

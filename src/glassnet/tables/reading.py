@@ -34,6 +34,7 @@ FORMATS = {
 }
 PACKED = ("delimited", "json lines")  # formats that may also end in .gz
 STANDARD_INPUT = "standard input"
+UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)  # what damaged bytes make polars raise
 
 
 def read_table(source: Any) -> pl.DataFrame:
@@ -126,7 +127,7 @@ def _sniff(data: bytes, name: str) -> str:
 def _parse_parquet(data: bytes, name: str) -> pl.DataFrame:
     try:
         return pl.read_parquet(io.BytesIO(data))
-    except pl.exceptions.PolarsError as error:
+    except UNREADABLE as error:
         raise _unreadable("Parquet", name, error) from error
 
 
@@ -134,11 +135,11 @@ def _parse_arrow(data: bytes, name: str) -> pl.DataFrame:
     read = pl.read_ipc if data.startswith(b"ARROW1") else pl.read_ipc_stream
     try:
         return read(io.BytesIO(data))
-    except pl.exceptions.PolarsError as error:
+    except UNREADABLE as error:
         raise _unreadable("Arrow", name, error) from error
 
 
-def _unreadable(form: str, name: str, error: Exception) -> DataError:
+def _unreadable(form: str, name: str, error: BaseException) -> DataError:
     detail = str(error).strip().split("\n")[0].rstrip(".")
     return DataError(f"is not a readable {form} file ({detail})", file=name, remedy="Write or download it again.")
 

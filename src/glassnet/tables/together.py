@@ -13,11 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from glassnet.tables.kinds import Kind, Number, scaled
+from glassnet.tables.families import Column
+from glassnet.tables.kinds import Kind, Number
+from glassnet.tables.number import scaled
+from glassnet.tables.texts import FEW_ROWS
 
 __all__ = ["Numbers"]
-
-FEW_ROWS = 1000
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,10 @@ class Numbers:
     def of(cls, kinds: Sequence[Kind], starts: Sequence[int]) -> Numbers | None:
         """Those among `kinds`, the matrix columns of each beginning at `starts`.
 
-        None when there are none, or when they are not scaled: what then exceeds the float type is an error of one row
-        and column, which each column raises by itself.
+        None when there are none, or when they are not all scaled by a linear function.
         """
         found = [(place, kind, starts[place]) for place, kind in enumerate(kinds) if isinstance(kind, Number)]
-        if not found or not all(kind.clipped for _, kind, _ in found):
+        if not found or not all(kind.is_linear for _, kind, _ in found):
             return None
         places = [place for place, _, _ in found]
 
@@ -67,7 +67,7 @@ class Numbers:
             np.array([start + kind.varies for _, kind, start in found if kind.missing], np.int64),
         )
 
-    def write(self, columns: Sequence[np.ndarray], matrix: np.ndarray) -> bool:
+    def write(self, columns: Sequence[Column], matrix: np.ndarray) -> bool:
         """Fill their columns of the encoder's matrix, and return True.
 
         Returns False, with nothing written, for many rows and for values that the columns must look at one by one: of

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from glassnet.files.model_format import read_header, reading_content
-from glassnet.tables.encoder import TableEncoder
+from glassnet.tables.kinds import kind_from_plain
 
 __all__ = ["describe_model"]
 
 # Settings at these values say nothing: what they would switch on is off, or the choice is shown elsewhere.
 SILENT = {
+    "columns": None,
     "clip_norm": None,
     "dropout": 0.0,
     "initializer": "auto",
@@ -54,7 +55,7 @@ def _described(header: dict[str, Any]) -> dict[str, Any]:
         "estimator": header["estimator"],
         "target": header.get("target"),
         "classes": header["targets"].get("classes"),
-        "columns": TableEncoder.from_data(header["encoder"]).columns,
+        "columns": [kind_from_plain(column).describe() for column in header["encoder"]["columns"]],
         "layers": layers,
         "parameters": sum(layer["n_parameters"] for layer in layers),
         "training": {

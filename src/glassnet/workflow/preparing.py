@@ -11,6 +11,7 @@ import numpy as np
 
 from glassnet.errors import DataError, OptionError, require_choice
 from glassnet.maths.random import Purpose, seed_of
+from glassnet.tables.families import name_of_family
 from glassnet.tables.frames import Table, split_target, table_of
 from glassnet.tables.kinds import missing_mask
 from glassnet.training.validation import split_rows
@@ -42,9 +43,9 @@ class Prepared:
 
     @property
     def kinds(self) -> dict[str, int]:
-        """How many columns hold numbers, texts and dates; kinds that do not occur are left out."""
-        kinds = [{"f": "numbers", "M": "dates"}.get(column.dtype.kind, "texts") for column in self.table.columns]
-        return {kind: kinds.count(kind) for kind in ("numbers", "texts", "dates") if kind in kinds}
+        """How many columns hold numbers, texts, dates and durations; kinds that do not occur are left out."""
+        kinds = [name_of_family(column) + "s" for column in self.table.columns]
+        return {kind: kinds.count(kind) for kind in ("numbers", "texts", "dates", "durations") if kind in kinds}
 
     @property
     def missing_cells(self) -> int:
@@ -98,7 +99,7 @@ def _require_usable(name: str, table: Table) -> None:
     for column, values in zip(table.names, table.columns, strict=True):
         if missing_mask(values).all():
             raise DataError("holds no value at all", file=name, column=column, remedy="Drop it before training.")
-        infinite = np.isinf(values) if values.dtype.kind == "f" else np.zeros(1, bool)
+        infinite = np.isinf(np.asarray(values)) if values.dtype.kind == "f" else np.zeros(1, bool)
         if infinite.any():
             row = int(np.argmax(infinite))
             raise DataError(

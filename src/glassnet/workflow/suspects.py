@@ -6,10 +6,10 @@ import re
 from typing import Any
 
 import narwhals as nw
-import numpy as np
 
 from glassnet.errors import GlassNetWarning, warn
 from glassnet.tables.delimited import MISSING_AMONG_NUMBERS
+from glassnet.tables.families import Column
 from glassnet.tables.frames import Table
 
 __all__ = [
@@ -38,7 +38,7 @@ def is_number(text: Any) -> bool:
     return isinstance(text, str) and NUMBER.fullmatch(text) is not None
 
 
-def broken_numbers(values: np.ndarray) -> tuple[int, int, int, str] | None:
+def broken_numbers(values: Column) -> tuple[int, int, int, str] | None:
     """For texts of which nearly all spell numbers: how many do, of how many, the place and text of the first other."""
     if values.dtype.kind not in "OU":
         return None

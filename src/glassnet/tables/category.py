@@ -1,0 +1,195 @@
+"""Categories as matrix columns: one a level, or one of codes for a learned embedding."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+
+from glassnet.tables.changes import as_texts, require_family, spelled_number
+from glassnet.tables.families import Column, name_of_family
+from glassnet.tables.missing import missing_mask
+from glassnet.tables.number import require_finite
+from glassnet.tables.texts import Texts
+
+__all__ = ["Category", "Levels"]
+
+FEW_LEVELS = 10  # a column with no more levels than this keeps each, however rare
+NEARLY_UNIQUE = 0.9  # levels per present value from which a column is taken for names or identifiers
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Which levels of a category count.
+
+    most : levels that get a column each; the rest share one.   least : rows that a level needs, see `Category`.
+    codes_above : levels from which on a category is written as codes; None never.
+    asked_for : the column was declared to be a category, so it is one however many values differ.
+    indicator : write whether it is missing also where fit saw nothing missing.
+    """
+
+    most: int
+    least: int
+    codes_above: int | None = None
+    asked_for: bool = False
+    indicator: bool = False
+
+
+@dataclass(frozen=True)
+class Category:
+    """Texts as one column of 0 and 1 a level, in the order of the levels' names; or as one column of codes.
+
+    More than 10 levels: those with fewer than `least` rows are pooled into one column "(infrequent)", and so are
+    all beyond the `most` most frequent (of equals, the first by name). Missing values have a column of their own
+    where seen in fit. Two levels, nothing missing: one column, -1 for the first and +1 for the second.
+    A level not seen in fit counts as infrequent where that column exists; otherwise, as a missing value where none was
+    seen, it is zero in every column.
+    A column in which every level is rare, or nine of ten values are distinct (names, identifiers), has no level
+    columns, unless it was asked for; whether it is missing remains.
+
+    coded : one column of whole numbers instead: 0 missing, k the k-th level, and one more for the infrequent ones, if
+        there are any. A level not seen in fit is the latter, or else 0.
+    family : what the column held in fit: texts, or numbers, dates or durations declared to be names.
+    """
+
+    kind: ClassVar[str] = "category"
+    name: str
+    family: str
+    levels: tuple[str, ...]
+    n_levels: int
+    pooled: bool
+    missing: bool
+    coded: bool
+    spells_numbers: bool  # some level of fit, pooled or not, is a number in letters, such as "007"
+
+    @classmethod
+    def fit(cls, name: str, values: Column, rules: Levels) -> Category:
+        """Fit to a column of any family; DataError, naming the row, for an infinity."""
+        if isinstance(values, np.ndarray) and values.dtype.kind == "f":
+            require_finite(name, values)
+        texts = as_texts(values)
+        counts = texts.counts()
+        n_present = sum(counts.values())
+        coded = rules.codes_above is not None and len(counts) > rules.codes_above
+        kept = _kept(counts, n_present, rules)
+        if not coded:
+            kept = sorted(sorted(kept, key=lambda level: -counts[level])[: rules.most])
+        return cls(
+            name,
+            name_of_family(values),
+            tuple(kept),
+            n_levels=len(counts),
+            pooled=0 < len(kept) < len(counts),
+            missing=rules.indicator or n_present < len(texts),
+            coded=coded and len(kept) > 0,
+            spells_numbers=any(spelled_number(level) is not None for level in counts),
+        )
+
+    @property
+    def is_identifier(self) -> bool:
+        """Whether nearly every value was distinct, so that no level has a column."""
+        return not self.levels and self.n_levels > 0
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether the column is written as one column of -1 and +1."""
+        return len(self.levels) == 2 and not (self.pooled or self.missing or self.coded)
+
+    @property
+    def n_codes(self) -> int:
+        """Different codes there are: 0, one a level, and one for infrequent levels."""
+        return 1 + len(self.levels) + self.pooled
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the matrix columns."""
+        if self.coded:
+            return [self.name]
+        if self.is_signed:
+            return [f"{self.name}={self.levels[1]}"]
+        labels = [*self.levels] if len(self.levels) > 1 or self.pooled else []  # one level alone says nothing
+        labels += ["(infrequent)"] * self.pooled + ["(missing)"] * self.missing
+        return [f"{self.name}={label}" for label in labels]
+
+    def prepare(self, values: Column, dtype: Any) -> np.ndarray:
+        """The code of each value: 0 missing, k the k-th level, one more unseen; ColumnError for another family."""
+        if values.dtype.kind == "f" and (self.spells_numbers or self.family == "number"):
+            return self._codes_of_numbers(values)
+        if not (isinstance(values, Texts) and self.family == "number"):
+            require_family(self.name, values, (self.family,))
+        if name_of_family(values) not in ("text", self.family):  # which then holds no value
+            return np.zeros(len(values), np.int32)
+        texts = as_texts(values)
+        lookup = {level: code for code, level in enumerate(self.levels, 1)}
+        unseen = len(self.levels) + 1
+        return np.array([0, *(lookup.get(level, unseen) for level in texts.levels)], np.int32)[texts.codes]
+
+    def _codes_of_numbers(self, x: Any) -> np.ndarray:
+        """Levels by the number they spell: where only "7" of "7" and "7b" occurs, a file is read as numbers."""
+        require_finite(self.name, x)
+        unseen = len(self.levels) + 1
+        lookup = {spelled_number(level): code for code, level in enumerate(self.levels, 1)}
+        absent = missing_mask(x)
+        distinct, places = np.unique(x[~absent], return_inverse=True)
+        codes = np.zeros(len(x), np.int32)
+        codes[~absent] = np.array([lookup.get(number, unseen) for number in distinct.tolist()], np.int32)[places]
+        return codes
+
+    def write(self, codes: np.ndarray, out: np.ndarray) -> None:
+        """Fill `out` (n, len(names)) from rows of what `prepare` gave."""
+        out[:] = self._rows.take(codes, axis=0)
+
+    @cached_property
+    def _rows(self) -> np.ndarray:
+        """The matrix row of each code (len(levels) + 2, len(names)), float32: whole numbers below 2^24 are exact."""
+        n, width = len(self.levels), len(self.names)
+        if self.coded:
+            return np.array([*range(n + 1), n + 1 if self.pooled else 0], np.float32)[:, None]
+        if self.is_signed:
+            return np.array([0, -1, 1, 0], np.float32)[:, None]
+        rows = np.zeros((n + 2, width), np.float32)
+        if width > self.pooled + self.missing:
+            rows[range(1, n + 1), range(n)] = 1
+        if self.pooled:
+            rows[n + 1, n] = 1
+        if self.missing:
+            rows[0, -1] = 1
+        return rows
+
+    def plain(self) -> dict[str, Any]:
+        """The record as JSON-ready scalars and lists."""
+        return {"kind": self.kind, **asdict(self), "levels": list(self.levels)}
+
+    @classmethod
+    def from_plain(cls, data: dict[str, Any]) -> Category:
+        """The record that `plain` described."""
+        fields = {name: value for name, value in data.items() if name != "kind"}
+        return cls(**{**fields, "levels": tuple(fields["levels"])})
+
+    def describe(self) -> dict[str, Any]:
+        """What `info` shows of the column; `levels` are those with a column or code of their own."""
+        constant = None if len(self.levels) > 1 or self.pooled else "constant"
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "missing": self.missing,
+            "width": len(self.names),
+            "left_out": "nearly unique" if self.is_identifier else constant,
+            "levels": list(self.levels),
+            "n_levels": self.n_levels,
+            "pooled": self.pooled,
+            "coded": self.coded,
+        }
+
+
+def _kept(counts: dict[str, int], n_present: int, rules: Levels) -> list[str]:
+    """The levels that are frequent enough, by name."""
+    levels = sorted(counts)
+    if len(levels) <= FEW_LEVELS:
+        return levels
+    frequent = [level for level in levels if counts[level] >= rules.least]
+    if rules.asked_for:
+        return frequent or levels
+    return [] if len(counts) >= NEARLY_UNIQUE * n_present else frequent

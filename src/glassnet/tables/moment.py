@@ -1,0 +1,203 @@
+"""Dates and durations as matrix columns: elapsed time, and the parts of the calendar that vary."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from glassnet.tables.changes import as_dates, as_durations, require_family
+from glassnet.tables.families import Column, name_of_family
+from glassnet.tables.number import Number
+
+__all__ = ["Date", "Duration"]
+
+DAY = 86_400_000_000  # microseconds
+CYCLES = {"month": 12, "day": 31, "weekday": 7, "hour": 1440}
+
+
+@dataclass(frozen=True)
+class Date:
+    """A date as elapsed days since 1970, scaled like a number, the year likewise, and cyclic parts where they vary.
+
+    month (of 12), day (of 31), weekday (of 7, Monday first) and hour (time of day to the minute, of 24) are each
+    written as sin(2πt) and cos(2πt) of the elapsed fraction t of the cycle; both are 0 for a missing date. A part that
+    was constant in fit is left out, and so is the year where the days do not vary.
+    A time of day is one on 1 January 1970: its days are a fraction of one, and its only cycle is the hour.
+    family : what the column held in fit: dates, or texts declared to be dates.
+    """
+
+    kind: ClassVar[str] = "date"
+    name: str
+    family: str
+    elapsed: Number
+    year: Number
+    parts: tuple[str, ...]
+
+    @classmethod
+    def fit(cls, name: str, values: Column, scaling: str, indicator: bool = False) -> Date:
+        """Fit to datetime64[us] values, or texts that spell dates; at least one present."""
+        dates = as_dates(name, values)
+        elapsed = Number.fit(name, _days(dates), scaling, indicator)
+        present = dates[~np.isnat(dates)]
+        year = Number.fit(f"{name} year", _years(present), scaling)
+        steps = {part: _steps(part, present) for part in CYCLES}
+        varying = tuple(part for part in CYCLES if np.ptp(steps[part]) > 0)
+        return cls(name, name_of_family(values), elapsed, year, varying)
+
+    @property
+    def missing(self) -> bool:
+        """Whether missing values were seen in fit."""
+        return self.elapsed.missing
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the matrix columns."""
+        waves = [f"{self.name} {wave}({part})" for part in self.parts for wave in ("sin", "cos")]
+        return [*self.elapsed.names, *self.year.names, *waves]
+
+    def prepare(self, values: Column, dtype: Any) -> np.ndarray:
+        """The column as datetime64[us]; ColumnError for another family."""
+        if self.family != "text":
+            require_family(self.name, values, ("date",))
+        return as_dates(self.name, values)
+
+    def write(self, dates: np.ndarray, out: np.ndarray) -> None:
+        """Fill `out` (n, len(names)) from rows of what `prepare` gave."""
+        absent = np.isnat(dates)
+        first = len(self.elapsed.names)
+        self.elapsed.write(_days(dates), out[:, :first])
+        if self.year.varies:
+            self.year.write(_years(dates), out[:, first : first + 1])
+            first += 1
+        known = np.where(absent, np.datetime64(0, "us"), dates)
+        for j, part in enumerate(self.parts):
+            waves = WAVES[part].take(_steps(part, known), axis=0)
+            waves[absent] = 0
+            out[:, first + 2 * j : first + 2 * j + 2] = waves
+
+    def plain(self) -> dict[str, Any]:
+        """The record as JSON-ready scalars, lists and dicts."""
+        return {
+            "kind": self.kind,
+            "name": self.name,
+            "family": self.family,
+            "elapsed": self.elapsed.plain(),
+            "year": self.year.plain(),
+            "parts": list(self.parts),
+        }
+
+    @classmethod
+    def from_plain(cls, data: dict[str, Any]) -> Date:
+        """The record that `plain` described."""
+        elapsed, year = Number.from_plain(data["elapsed"]), Number.from_plain(data["year"])
+        parts = tuple(data["parts"])
+        if not set(parts) <= set(CYCLES):
+            raise ValueError("a date has parts that are none")
+        return cls(data["name"], data["family"], elapsed, year, parts)
+
+    def describe(self) -> dict[str, Any]:
+        """What `info` shows of the column."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "missing": self.missing,
+            "width": len(self.names),
+            "left_out": None if self.elapsed.varies else "constant",
+            "parts": ["year"] * self.year.varies + list(self.parts),
+        }
+
+
+@dataclass(frozen=True)
+class Duration:
+    """A duration as seconds, scaled like a number, with its indicator of missing values."""
+
+    kind: ClassVar[str] = "duration"
+    name: str
+    seconds: Number
+
+    @classmethod
+    def fit(cls, name: str, values: Column, scaling: str, indicator: bool = False) -> Duration:
+        """Fit to timedelta64[us] values, at least one present."""
+        return cls(name, Number.fit(name, as_durations(name, values), scaling, indicator))
+
+    @property
+    def missing(self) -> bool:
+        """Whether missing values were seen in fit."""
+        return self.seconds.missing
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the matrix columns."""
+        return self.seconds.names
+
+    def prepare(self, values: Column, dtype: Any) -> np.ndarray:
+        """The column in seconds; ColumnError for another family."""
+        require_family(self.name, values, ("duration",))
+        return self.seconds.prepare(as_durations(self.name, values), dtype)
+
+    def write(self, seconds: np.ndarray, out: np.ndarray) -> None:
+        """Fill `out` (n, len(names)) from rows of what `prepare` gave."""
+        self.seconds.write(seconds, out)
+
+    def plain(self) -> dict[str, Any]:
+        """The record as JSON-ready scalars and dicts."""
+        return {"kind": self.kind, "name": self.name, "seconds": self.seconds.plain()}
+
+    @classmethod
+    def from_plain(cls, data: dict[str, Any]) -> Duration:
+        """The record that `plain` described."""
+        return cls(data["name"], Number.from_plain(data["seconds"]))
+
+    def describe(self) -> dict[str, Any]:
+        """What `info` shows of the column."""
+        return {**self.seconds.describe(), "kind": self.kind}
+
+
+def _days(dates: np.ndarray) -> np.ndarray:
+    days = dates.astype(np.int64) / DAY
+    days[np.isnat(dates)] = np.nan
+    return days
+
+
+def _years(dates: np.ndarray) -> np.ndarray:
+    absent = np.isnat(dates)
+    days = np.where(absent, np.datetime64(0, "us"), dates).astype(np.int64) // DAY
+    years = _by_day(days, lambda calendar: calendar.astype("datetime64[Y]").astype(np.float64) + 1970)
+    years[absent] = np.nan
+    return years
+
+
+def _waves(steps: int) -> np.ndarray:
+    """sin and cos at each step of a cycle (steps, 2): a table, so a value never depends on how many are computed."""
+    angle = 2 * np.pi * np.arange(steps) / steps
+    return np.stack([np.sin(angle), np.cos(angle)], axis=-1)
+
+
+WAVES = {part: _waves(steps) for part, steps in CYCLES.items()}
+
+
+def _steps(part: str, dates: np.ndarray) -> np.ndarray:
+    """Place in the cycle: months since January, days since the first or since Monday, minutes since midnight."""
+    moments = dates.astype(np.int64)
+    days = moments // DAY
+    if part == "month":
+        return _by_day(days, lambda calendar: calendar.astype("datetime64[M]").astype(np.int64) % 12)
+    if part == "day":
+        return _by_day(days, lambda calendar: (calendar - calendar.astype("datetime64[M]")).astype(np.int64))
+    if part == "weekday":
+        return (days + 3) % 7  # 1 January 1970 was a Thursday
+    return (moments - days * DAY) // 60_000_000
+
+
+def _by_day(days: np.ndarray, part: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """A part of the calendar for days since 1970: each day between the first and the last is looked up once, if that
+    is less work, since NumPy's own arithmetic of months takes 80 ns a date."""
+    if not len(days):
+        return part(days.astype("datetime64[D]"))
+    first, last = int(days.min()), int(days.max())
+    if last - first >= len(days):
+        return part(days.astype("datetime64[D]"))
+    return part(np.arange(first, last + 1).astype("datetime64[D]"))[days - first]

@@ -1,0 +1,127 @@
+"""`Texts`: a column of texts as its different texts and a code a row.
+
+A million rows of five words are five Python strings and four megabytes of codes, not a million strings. Frames that
+hold texts so already, or can number them themselves, are asked to; what comes row by row is numbered in one pass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from glassnet.tables.missing import is_missing
+
+__all__ = ["Texts"]
+
+FEW_ROWS = 1000  # up to which numbering in Python takes less time than the calls of another library
+
+
+@dataclass(frozen=True, eq=False)
+class Texts:
+    """A column of texts: row i holds `levels[codes[i] - 1]`, or nothing where `codes[i]` is 0.
+
+    levels : different strings, in no particular order; after `column[rows]` some may have no row left.
+    codes : (n,) int32.
+
+    It has what other columns, NumPy arrays, are asked for: dtype (object), length, rows by index, `tolist`.
+    """
+
+    dtype: ClassVar[np.dtype] = np.dtype(object)
+    levels: list[str]
+    codes: np.ndarray
+
+    @classmethod
+    def of_values(cls, values: Iterable[Any]) -> Texts:
+        """Strings as they are, missing values of any kind as None, anything else as `str` has it."""
+        return cls._numbered(value if type(value) is str else _text(value) for value in values)
+
+    @classmethod
+    def of_strings(cls, values: list[str | None]) -> Texts:
+        """`of_values` for what is known to hold strings and None alone."""
+        return cls._numbered(values)
+
+    @classmethod
+    def _numbered(cls, values: Iterable[str | None]) -> Texts:
+        numbering = _Numbering({None: 0})
+        codes = np.fromiter(map(numbering.__getitem__, values), np.int32)
+        return cls(list(numbering)[1:], codes)
+
+    @classmethod
+    def of_levels(cls, levels: list[Any], places: np.ndarray) -> Texts:
+        """Row i holds levels[places[i]], nothing where places[i] is -1; levels of the same text become one."""
+        texts = cls.of_values(levels)
+        codes = np.concatenate([texts.codes, np.zeros(1, np.int32)])  # place -1 is the last
+        return cls(texts.levels, codes[places])
+
+    @classmethod
+    def of_polars(cls, series: Any) -> Texts:
+        """A polars series of strings, categories or booleans."""
+        if len(series) <= FEW_ROWS:
+            return cls.of_values(series.to_list())
+        import polars as pl
+
+        strings = series if series.dtype == pl.String else series.cast(pl.String)
+        if series.dtype == pl.Boolean:
+            return cls(["False", "True"], (series.cast(pl.Int32) + 1).fill_null(0).to_numpy())
+        levels = strings.unique().drop_nulls()
+        codes = strings.cast(pl.Enum(levels)).to_physical().cast(pl.Int32) + 1
+        return cls(levels.to_list(), codes.fill_null(0).to_numpy())
+
+    @classmethod
+    def of_pandas(cls, series: Any) -> Texts:
+        """A pandas series of strings, booleans or categories."""
+        if type(series.dtype).__name__ == "CategoricalDtype":
+            return cls.of_levels(series.cat.categories.tolist(), series.cat.codes.to_numpy())
+        if len(series) <= FEW_ROWS:
+            return cls.of_values(series.to_list())
+        places, levels = series.factorize()
+        return cls.of_levels(levels.tolist(), places)
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __getitem__(self, rows: Any) -> Any:
+        """The text of one row, or the column of several (indices, mask or slice)."""
+        codes = self.codes[rows]
+        if np.ndim(codes):
+            return Texts(self.levels, codes)
+        return self.levels[codes - 1] if codes else None
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        """The texts as an object array of str and None."""
+        return np.array([None, *self.levels], dtype=object)[self.codes]
+
+    def tolist(self) -> list[str | None]:
+        """The texts, None where missing."""
+        return self.__array__().tolist()
+
+    @property
+    def missing(self) -> np.ndarray:
+        """True where a row holds nothing."""
+        return self.codes == 0
+
+    def counts(self) -> dict[str, int]:
+        """Rows of each text that occurs."""
+        counts = np.bincount(self.codes, minlength=len(self.levels) + 1)[1:].tolist()
+        return {level: count for level, count in zip(self.levels, counts, strict=True) if count}
+
+    def first_row(self, level: str) -> int:
+        """The first row, counted from 0, that holds this text."""
+        return int(np.argmax(self.codes == self.levels.index(level) + 1))
+
+
+class _Numbering(dict[Any, int]):
+    """Numbers what it has not met before: 1, 2, 3, …"""
+
+    def __missing__(self, key: Any) -> int:
+        self[key] = number = len(self)
+        return number
+
+
+def _text(value: Any) -> str | None:
+    if is_missing(value):
+        return None
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
