@@ -281,6 +281,9 @@ def _checked(y: Any) -> np.ndarray:
     y = target_of(y)
     if y.size == 0:
         raise DataError("must not be empty", argument="y", value=y.shape)
+    if y.dtype.kind == "c":
+        remedy = "Predict real and imaginary part, a column each."
+        raise DataError("must be real: Complex data not supported", argument="y", value=y.dtype.name, remedy=remedy)
     if y.dtype.kind not in "biufUSO":
         raise DataError(
             "must hold numbers or labels",

@@ -1,6 +1,6 @@
 """Do intervals and sets hold their coverage? The mean over random splits of ten real tables.
 
-    python benchmarks/coverage.py [--splits 20] [--coverage 0.9] [--data FOLDER]
+    python benchmarks/interval_coverage.py [--splits 20] [--coverage 0.9] [--data FOLDER]
 
 Each split of a table (8,000 of its rows, drawn anew) trains with the defaults on 70 %, of which a tenth validates; 7 %
 are fresh rows, 23 % test. Columns, in percent of the test rows, with the standard error of the mean over splits:
@@ -15,12 +15,6 @@ of an interval in standard deviations of the target, or the mean number of class
 """
 
 from __future__ import annotations
-
-import sys
-
-if __name__ != "__main__":  # another script of this folder, in which Numba looks for the package of that name
-    raise ImportError("this is a benchmark, not the package coverage")
-sys.path.pop(0)  # and so that Numba does not find this file from here
 
 import argparse
 import os
