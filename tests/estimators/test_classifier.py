@@ -229,7 +229,7 @@ def test_a_loss_of_ones_own_sees_one_hot_targets():
             np.array(["2024-01-01", "NaT"] * 2, dtype="datetime64[D]"),
             "y must hold numbers or labels, got 'datetime64[D]'. ",
         ),
-        (np.arange(4) + 1j, "y must hold numbers or labels, got 'complex128'. "),
+        (np.arange(4) + 1j, "y must be real: Complex data not supported, got 'complex128'. Predict real and"),
         (pd.array([None, True, False, True], dtype="boolean"), "row 1: target must not have missing values, and has 1"),
     ],
     ids=["dates", "complex", "nullable"],
