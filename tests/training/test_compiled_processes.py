@@ -487,7 +487,7 @@ def test_ctrl_c_in_the_very_first_step_is_an_interruption(tmp_path):
 def test_a_second_ctrl_c_interrupts_at_once_and_leaves_no_thread_behind(tmp_path, n_jobs):
     lines, seconds = pressed(
         tmp_path,
-        LONG.format(n_jobs=n_jobs)
+        LONG.format(n_jobs=n_jobs).replace("200_000", "800_000")  # so that the step outlasts both, on any processor
         + textwrap.dedent(
             """
             backend.interrupt = lambda: say("first")  # deaf to the first one
@@ -498,13 +498,14 @@ def test_a_second_ctrl_c_interrupts_at_once_and_leaves_no_thread_behind(tmp_path
                 say("second")
             state = backend.start()  # nobody must be at work any more in the memory that the next run takes
             backend.run(state, np.arange(800), np.array([[1e-3, 0.0, 1.0, 1.0]]))
-            fresh = backend_of(n=200_000, batch_size=200_000, layers=(256, 256), p=2)
+            fresh = backend_of(n=800_000, batch_size=800_000, layers=(256, 256), p=2)
             expected = fresh.start()
             fresh.run(expected, np.arange(800), np.array([[1e-3, 0.0, 1.0, 1.0]]))
             say(bits(state["params"]) == bits(expected["params"]), n_threads())
             """
         ),
         times=2,
+        wait=0.15,
         soon=SOON + 5,
     )
     assert lines == ["first", "second", "True 1"]
