@@ -31,9 +31,10 @@ WORTH_WAITING = 10_000_000_000
 # To move a number of an embedding, which each step does whether a sample is there or not, takes 0.2 ns: as long as so
 # many multiplications.
 A_NUMBER_OF_A_TABLE = 10
-# Multiplications of a prediction from which on it is shared out among threads. To start one takes about 80 µs: 1,000
-# rows through 32-128-64-10 (13 million) took as long with two as with one.
-WORTH_SHARING = 20_000_000
+# Multiplications of a prediction from which on it is shared out among threads. To start one takes about 80 µs, and the
+# threads of BLAS, which go on looking for work for a while, may hold its processor: 10,000 rows through 20-64-32-10 (36
+# million) took 480 µs with two and 440 with one, 20,000 rows 755 and 862.
+WORTH_SHARING = 60_000_000
 
 
 class EngineBackend(Backend):
