@@ -10,16 +10,14 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
-from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from glassnet.engine.formulas import compiled_formula, on_numbers
 from glassnet.engine.memory import jit, local_at, operation_at, reals_of, shared_at
 from glassnet.engine.number import Number, select
 from glassnet.engine.operations import Kernel
 from glassnet.engine.rows import writer
-from glassnet.engine.vectors import WORD, Vectors
+from glassnet.engine.vectors import WORD, Vectors, writing
 from glassnet.maths.elementary import exp, log, maximum
 
 __all__ = ["cross_entropy_loss", "elementwise_loss", "elementwise_output", "softmax_output"]
@@ -55,20 +53,6 @@ def _each_vector(v: Vectors, n: Any) -> Iterator[Any]:
         yield v.builder.mul(loop.index, WORD(v.lanes))
 
 
-def _writing(dtype: Any, n_arguments: int, write: Callable[..., None]) -> Any:
-    """An intrinsic of a tuple of whole numbers that is written by write(vectors, *arguments)."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        write(Vectors(builder, dtype), *(builder.extract_value(arguments[0], i) for i in range(n_arguments)))
-        return context.get_dummy_value()
-
-    @intrinsic
-    def writing(typing_context: Any, arguments: Any) -> Any:
-        return types.void(types.UniTuple(types.int64, n_arguments)), generate
-
-    return writing
-
-
 def _write_cross_entropy(v: Vectors, z, d, t, loss, share, stride, n_classes, n) -> None:
     """The loss of each sample and dZ; see `cross_entropy_loss`."""
     Z, D, T, L, S = (v.pointer(address) for address in (z, d, t, loss, share))
@@ -91,7 +75,7 @@ def cross_entropy_loss(dtype: Any) -> Kernel:
     Vectors are named, since ten classes would else be forty short loops of Numba's, each with a prologue that takes
     longer than itself.
     """
-    size, cross_entropy = np.dtype(dtype).itemsize, _writing(dtype, 8, _write_cross_entropy)
+    size, cross_entropy = np.dtype(dtype).itemsize, writing(dtype, 8, _write_cross_entropy)
 
     def kernel(at_shared, at_local, at_operation):
         shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
@@ -161,7 +145,7 @@ def _write_softmax(v: Vectors, z, y, stride, n_classes, n) -> None:
 
 def softmax_output(dtype: Any) -> Kernel:
     """Y = softmax(Z), classes along rows: `maths.losses.softmax`."""
-    size, softmax, write = np.dtype(dtype).itemsize, _writing(dtype, 5, _write_softmax), writer(dtype)
+    size, softmax, write = np.dtype(dtype).itemsize, writing(dtype, 5, _write_softmax), writer(dtype)
 
     def kernel(at_shared, at_local, at_operation):
         shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)

@@ -13,14 +13,11 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from numba import types
 from numba.core import cgutils
-from numba.extending import intrinsic
 
 from glassnet.engine import machine
 from glassnet.engine.catalogue import ELEMENTWISE
@@ -28,19 +25,20 @@ from glassnet.engine.formulas import on_numbers
 from glassnet.engine.memory import local_at, operation_at, shared_at
 from glassnet.engine.number import Number, fused, select
 from glassnet.engine.operations import Kernel
-from glassnet.engine.vectors import WORD, Vectors
+from glassnet.engine.vectors import WORD, Vectors, writing
 from glassnet.maths.activations import ACTIVATIONS
 from glassnet.maths.elementary import exp, log, maximum
 
 __all__ = ["narrow"]
 
-N_ARGUMENTS = 9
-ALIGNMENT = 64  # bytes of the widest vector register
-
 
 def narrow(dtype: Any, spelling: str) -> Kernel:
     """Forward, loss, backward and gradient of a chunk; `spelling` is that of `catalogue.narrow_spelling`."""
-    size, chunk = np.dtype(dtype).itemsize, _chunk(dtype, *_spelled(spelling))
+
+    def write(v: Vectors, *arguments: Any) -> None:
+        _write_chunk(_Network(v, *_spelled(spelling)), *arguments)
+
+    size, chunk = np.dtype(dtype).itemsize, writing(dtype, 9, write, registers=machine.TILE_COLUMNS)
 
     def kernel(at_shared, at_local, at_loss):
         shared, local = shared_at(at_shared), local_at(at_local)
@@ -60,25 +58,6 @@ def _spelled(spelling: str) -> tuple[list[int], list[str], str]:
     found = re.findall(r"_u(\d+)_([a-z_]+?)(?=_u\d|$)", layers)
     widths = [int(layers[1 : layers.index("_")]), *(int(units) for units, _ in found)]
     return widths, [activation for _, activation in found], loss
-
-
-def _chunk(dtype: Any, widths: list[int], activations: list[str], loss: str) -> Callable[..., None]:
-    """An intrinsic of addresses and counts that does all the work; see `narrow` for its arguments."""
-
-    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        # Vectors that registers cannot hold go onto the stack, which LLVM would not align to them by itself: three in
-        # four would lie in two cache lines, and a step take 1.3 times as long.
-        builder.function.attributes.alignstack = ALIGNMENT
-        builder.function.attributes.add("nounwind")  # llvmlite forgets the alignment of a function without any other
-        values = [builder.extract_value(arguments[0], i) for i in range(N_ARGUMENTS)]
-        _write_chunk(_Network(Vectors(builder, dtype, machine.TILE_COLUMNS), widths, activations, loss), *values)
-        return context.get_dummy_value()
-
-    @intrinsic
-    def chunk(typing_context: Any, arguments: Any) -> Any:
-        return types.void(types.UniTuple(types.int64, N_ARGUMENTS)), generate
-
-    return chunk
 
 
 def _write_chunk(net: _Network, params, X, T, counts, stride, columns, gradient, loss, add) -> None:
