@@ -164,7 +164,8 @@ def test_a_million_categories_are_left_out_or_codes():
     with pytest.warns(NearlyUniqueWarning, match=r"column 'name': nearly every value is different"):
         assert TableEncoder().fit_transform(X).shape == (n, 1)
     encoder = TableEncoder(codes_above=64, columns={"name": {"kind": "category", "min_count": 1}}).fit(X)
-    assert encoder.code_columns_ == [{"name": "name", "column": 1, "n_codes": n + 1}]
+    (codes,) = encoder.code_columns_
+    assert (codes["name"], codes["column"], codes["n_codes"]) == ("name", 1, n + 1)
     matrix = encoder.transform(X)
     assert len(np.unique(matrix[:, 1])) == n
     assert encoder.transform({"x": [0, 0], "name": ["0", "-1"]})[:, 1].tolist() == [1, 0]

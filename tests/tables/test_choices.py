@@ -196,15 +196,18 @@ def test_categories_of_many_levels_become_codes_where_asked():
     X = {"x": range(45), "many": levels * 2 + ["rare", None, None, None, None], "few": ["a", "b", "c"] * 15}
     encoder = TableEncoder(codes_above=10).fit(X)
     assert encoder.get_feature_names_out().tolist() == ["x", "many", "few=a", "few=b", "few=c"]
-    assert encoder.code_columns_ == [{"name": "many", "column": 1, "n_codes": 22}]  # 0, 20 levels, the infrequent
+    labels = ["(missing)", *levels, "(infrequent)"]
+    assert encoder.code_columns_ == [{"name": "many", "column": 1, "n_codes": 22, "labels": labels}]
     new = {"x": [0] * 5, "many": ["l00", "l19", None, "rare", "unseen"], "few": ["a"] * 5}
     assert encoder.transform(new)[:, 1].tolist() == [1, 20, 0, 21, 21]
     without_rare = TableEncoder(codes_above=10).fit({"many": levels * 2})
-    assert without_rare.code_columns_ == [{"name": "many", "column": 0, "n_codes": 21}]
+    assert without_rare.code_columns_ == [{"name": "many", "column": 0, "n_codes": 21, "labels": labels[:-1]}]
     assert without_rare.transform({"many": ["l00", "unseen", None]}).tolist() == [[1], [0], [0]]
     again = TableEncoder.from_data(json.loads(json.dumps(encoder.to_data()[0])))
     assert again.code_columns_ == encoder.code_columns_
     assert TableEncoder().fit({"many": levels * 2}).code_columns_ == []
+    counted = TableEncoder(codes_above=10, columns={"many": {"max_levels": 30}}).fit({"many": levels * 2})
+    assert counted.code_columns_ == []  # so many columns were asked for
 
 
 def test_codes_are_not_limited_by_max_levels_and_exact_in_float32():

@@ -46,6 +46,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         activation: Any = "auto",
         dropout: Any = 0.0,
         normalisation: str = "none",
+        embedding: Any = "auto",
         loss: Any = "auto",
         quantiles: Sequence[float] | None = None,
         label_smoothing: float = 0.0,
@@ -83,6 +84,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         self.activation = activation
         self.dropout = dropout
         self.normalisation = normalisation
+        self.embedding = embedding
         self.loss = loss
         self.quantiles = quantiles
         self.label_smoothing = label_smoothing

@@ -34,6 +34,9 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
         "identity"), a pair of functions (value, slope), or a list with one for each hidden layer.
     dropout : chance in [0, 1) that a hidden unit is dropped in a training step, or a list with one for each layer.
     normalisation : "none", or "layer" for layer normalisation before each activation.
+    embedding : what becomes of categories of many levels. "auto" gives each of more than 32 levels 8 learned numbers in
+        place of a column of 0 and 1, see `embeddings_`; {"above": 20, "width": 4} is another limit and another width;
+        "none" gives the 64 most frequent levels a column each.
     loss : "auto" (cross-entropy for the task), or a loss of your own (`custom_loss`), which sees one-hot targets with a
         column for each class.   label_smoothing : ε in [0, 1).
     optimizer : "adam", "adamw", "nesterov", "momentum", "rmsprop", "gradient_descent", "lbfgs", or an Optimiser.
@@ -75,6 +78,7 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
     history_ : one dict an epoch: epoch, step, loss, validation_loss, validation_accuracy, validation_score (where
         `scoring` is not the loss), learning_rate, seconds.   temperature_ : 1, or what calibration found.
     best_epoch_ : whose weights these are.   stop_reason_ : why training ended.
+    embeddings_, embedding_levels_ : the learned numbers of categories of many levels, and what the rows stand for.
     settings_ : what each argument became.   network_ : the trained `Network`.   encoder_ : the fitted `TableEncoder`.
 
     >>> from glassnet import GlassNetClassifier

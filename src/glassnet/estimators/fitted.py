@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from glassnet.estimators.embedding import embeddings_of
 from glassnet.network import Network
 from glassnet.tables.encoder import TableEncoder
 from glassnet.training.history import history_frame
@@ -44,6 +45,25 @@ class Fitted:
         """Biases (q,) of the dense layers, first to last."""
         check_is_fitted(self, "network_")
         return self.network_.intercepts
+
+    @property
+    def embeddings_(self) -> dict[str, np.ndarray]:
+        """The learned numbers of categories of many levels: by column (n, width), a row for each level.
+
+        `embedding_levels_` names the rows. Empty where no column is embedded, see `embedding`.
+        """
+        check_is_fitted(self, "network_")
+        return embeddings_of(self.network_, self.encoder_)
+
+    @property
+    def embedding_levels_(self) -> dict[str, list[str]]:
+        """What the rows of `embeddings_` stand for.
+
+        First "(missing)", then the levels by name, and last "(infrequent)" where some were. A level that fit did not
+        see counts as infrequent where there is such a row, and else as missing.
+        """
+        check_is_fitted(self, "network_")
+        return {found["name"]: found["labels"] for found in self.encoder_.code_columns_}
 
     @property
     def loss_curve_(self) -> list[float]:

@@ -14,6 +14,7 @@ import numpy as np
 from glassnet.errors import DataError, OptionError
 from glassnet.estimators.calibrating import check_calibration
 from glassnet.estimators.class_weights import class_factors
+from glassnet.estimators.embedding import input_layers
 from glassnet.estimators.events import Epochs, plain_callbacks
 from glassnet.estimators.holdout import Held, choose_rows, is_given
 from glassnet.estimators.samples import Samples, make_rows, samples_of, take
@@ -53,12 +54,13 @@ class Fitting:
         self.loss = loss = estimator._loss(settings, self.targets)
         settings["loss"] = settings["loss"] if settings["loss"] != "auto" else loss.name
         check_calibration(settings["calibration"], loss, hasattr(estimator, "predict_proba"))
-        self._layers = build_layers(settings, self.targets.n_outputs(loss))
+        layers = build_layers(settings, self.targets.n_outputs(loss))
         settings["random_state"] = self.seed = seed_of(settings["random_state"])
         self.options = self._options()
 
         self.samples = self.counted(samples)
         self.encoder = estimator.encoder_ if again else fitted_encoder(self.samples.table, settings, name)
+        self._layers = [*input_layers(self.encoder, settings["embedding"]), *layers]
         matrix = self.encoder.encode(self.samples.table, np.float64)
         self.network = self.new_network(matrix.shape[1])
         self.rows = self.encoded(self.samples, matrix)
@@ -219,5 +221,8 @@ def join(rows: Rows, more: Rows) -> Rows:
 
 def fitted_encoder(table: Table, settings: dict[str, Any], name: str) -> TableEncoder:
     """The encoder that the settings ask for, fitted to the table of training."""
-    encoder = TableEncoder(settings["input_scaling"], columns=settings["columns"], dtype=settings["dtype"])
+    above = None if settings["embedding"] == "none" else settings["embedding"]["above"]
+    encoder = TableEncoder(
+        settings["input_scaling"], columns=settings["columns"], codes_above=above, dtype=settings["dtype"]
+    )
     return encoder.owned_by(name).fit(table)

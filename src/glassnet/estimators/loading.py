@@ -25,6 +25,7 @@ OLDER: dict[str, Any] = {
     "refit": False,
     "class_weight": None,
     "calibration": "none",
+    "embedding": "none",
     "columns": None,
 }
 

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
-from glassnet.errors import DataError
+from glassnet.errors import ColumnError, DataError
 from glassnet.maths.layers import Activation, Dense
 from glassnet.network import Network
 from glassnet.tables.encoder import TableEncoder
-from glassnet.tables.frames import table_of, target_of
+from glassnet.tables.frames import listed, table_of, target_of
 
 __all__ = ["Pictures"]
 
@@ -25,6 +25,8 @@ class Pictures:
     history_: list[dict[str, Any]]
     coefs_: Any
     intercepts_: Any
+    embeddings_: Any
+    embedding_levels_: Any
     classes_: Any
     predict: Any
 
@@ -60,6 +62,24 @@ class Pictures:
             max_nodes=max_nodes,
             ax=ax,
         )
+
+    def plot_embedding(self, column: str, ax: Any = None, most: int = 40) -> Any:
+        """The levels of an embedded category as points: those that say about the same lie together.
+
+        column : one of `embeddings_`.   most : levels at most that are named. Raises ColumnError for another column.
+        """
+        from glassnet import views
+
+        embeddings, labels = self.embeddings_, self.embedding_levels_
+        if column not in embeddings:
+            raise ColumnError(
+                "has no embedding",
+                argument="column",
+                column=column,
+                remedy=f"Embedded are {listed(list(embeddings))}." if embeddings else "See the argument embedding.",
+            )
+        present = slice(1, None)  # the first row, missing values, has no level's name
+        return views.plot_embedding(embeddings[column][present], labels[column][present], ax=ax, most=most, name=column)
 
     def plot_confusion(self, X: Any, y: Any, ax: Any = None) -> Any:
         """How often each class was taken for each; for classifiers of exclusive classes."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from glassnet.errors import OptionError, require_choice, require_number
 from glassnet.estimators.class_weights import check_class_weight
+from glassnet.estimators.embedding import embedding_settings
 from glassnet.estimators.scoring import LOSS, check_scoring_name
 from glassnet.maths.activations import Activation as ActivationFunction
 from glassnet.maths.activations import activation_named
@@ -35,7 +36,7 @@ SMALLEST_VALIDATION = 10  # rows: a validation set of fewer says nothing, so ver
 LBFGS = "lbfgs"
 # The network, its loss and the encoding belong together: going on from old weights, none of them can be another.
 KEPT_BY_WARM_START = (
-    *("hidden_layer_sizes", "activation", "normalisation", "loss", "quantiles"),
+    *("hidden_layer_sizes", "activation", "normalisation", "embedding", "loss", "quantiles"),
     *("columns", "input_scaling", "target_scaling", "dtype"),
 )
 
@@ -59,6 +60,7 @@ def resolve_settings(arguments: dict[str, Any], n_rows: int, validation_given: b
     decide("hidden_layer_sizes", (128, 64) if n_rows >= 1000 else (64, 32))
     settings["hidden_layer_sizes"] = _widths(settings["hidden_layer_sizes"])
     decide("activation", "silu")
+    settings["embedding"] = embedding_settings(settings["embedding"])
     decide("optimizer", "adam")
     decide("batch_size", "full" if lbfgs else _batch_size(n_rows))
     decide("max_epochs", 500 if lbfgs else 200)
@@ -198,6 +200,8 @@ def keep_settings(settings: dict[str, Any], last: dict[str, Any]) -> None:
         value = settings[name]
         if name == "hidden_layer_sizes" and value != "auto":
             value = _widths(value)
+        if name == "embedding" and value != "auto":
+            value = embedding_settings(value)
         if not (isinstance(value, str) and value == "auto") and plain_option(value) != plain_option(last[name]):
             raise OptionError(
                 f"must stay {last[name]!r}, as in the last fit, for warm_start=True", argument=name, value=value

@@ -103,6 +103,11 @@ class Category:
         return 1 + len(self.levels) + self.pooled
 
     @property
+    def code_labels(self) -> list[str]:
+        """What each code stands for."""
+        return ["(missing)", *self.levels, *["(infrequent)"] * self.pooled]
+
+    @property
     def names(self) -> list[str]:
         """Names of the matrix columns."""
         if self.coded:

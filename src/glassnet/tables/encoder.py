@@ -42,7 +42,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     min_count : rows a level needs for a column of its own, in columns of more than ten levels; "auto" is one row in
         200, at least 2 and at most 10.
     codes_above : categories of more levels than this are written as one column of whole numbers, for a learned
-        embedding (see `code_columns_`); None writes none so.
+        embedding (see `code_columns_`), unless `columns` says how many columns they get; None writes none so.
     dtype : "float32" or "float64", of the matrix; arithmetic is in float64 and the cast is last.
 
     The kind of a column follows from its family in fit: numbers, dates, durations, texts (`families`). How each is
@@ -54,8 +54,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     ----------
     columns_ : one plain dict a table column: name, kind, missing (whether it was seen in fit), width (matrix columns),
         left_out (None, or why it has no column of its own), and what belongs to the kind.
-    code_columns_ : one plain dict a column of codes: name, column (of the matrix) and n_codes; codes lie in
-        [0, n_codes), 0 is missing or unseen.
+    code_columns_ : one plain dict a column of codes: name, column (of the matrix), n_codes and their labels; codes lie
+        in [0, n_codes), 0 is missing or unseen.
     n_features_in_, feature_names_in_ : as in scikit-learn; the latter only where the table had names.
 
     >>> import polars as pl
@@ -140,7 +140,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         rules = Levels(
             int(choice.max_levels or self.max_levels),
             int(choice.min_count or least),
-            self.codes_above,
+            None if choice.max_levels else self.codes_above,
             asked_for=choice.kind == "category",
             indicator=choice.missing,
         )
@@ -178,7 +178,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         """What `transform` returns, as an array of this float type whatever `set_output` says."""
         table = table_of(X)
         columns = self._matching(table)
-        matrix = np.empty((table.n_rows, self._starts[-1]), dtype=dtype)
+        matrix = np.empty((table.n_rows, self.width), dtype=dtype)
         numbers_done = self._numbers is not None and self._numbers.write(columns, matrix)
         work = [
             (kind, kind.prepare(values, matrix.dtype), start, stop)
@@ -247,6 +247,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return [name for kind in self.kinds_ for name in kind.names]
 
     @property
+    def width(self) -> int:
+        """Number of columns of the matrix."""
+        return self._starts[-1]
+
+    @property
     def feature_names_in(self) -> list[str]:
         """Names of the table's columns in fit; "x0", "x1", … where it had none (see `named_`)."""
         return [kind.name for kind in self.kinds_]
@@ -266,10 +271,10 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     @property
     def code_columns_(self) -> list[dict[str, Any]]:
-        """The columns of the matrix that hold codes: name of the table's column, its place, and how many codes."""
+        """The columns of the matrix that hold codes: name of the table's column, place, number and names of codes."""
         check_is_fitted(self)
         return [
-            {"name": kind.name, "column": start, "n_codes": kind.n_codes}
+            {"name": kind.name, "column": start, "n_codes": kind.n_codes, "labels": kind.code_labels}
             for kind, start in zip(self.kinds_, self._starts, strict=False)
             if isinstance(kind, Category) and kind.coded
         ]

@@ -15,6 +15,7 @@ _HOMES = {
     "curves": ("plot_activation", "plot_activations", "plot_learning_rate", "plot_loss", "plot_metric"),
     "descent": ("plot_descent", "plot_descent_1d", "plot_descent_values"),
     "diagram": ("plot_network",),
+    "embedding": ("plot_embedding",),
     "importance": ("plot_importance",),
     "palette": ("save_picture",),
     "points": ("plot_points",),

@@ -17,6 +17,7 @@ SILENT = {
     "columns": None,
     "clip_norm": None,
     "dropout": 0.0,
+    "embedding": "none",
     "initializer": "auto",
     "l1": 0.0,
     "l2": 0.0,
