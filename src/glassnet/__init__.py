@@ -20,6 +20,7 @@ _HOME = {
     "Dense": "glassnet.maths.layers",
     "Dropout": "glassnet.maths.layers",
     "Embedding": "glassnet.maths.embeddings",
+    "EnsembleDense": "glassnet.maths.members",
     "GlassNetClassifier": "glassnet.estimators",
     "GlassNetRegressor": "glassnet.estimators",
     "LayerNorm": "glassnet.maths.layers",
@@ -41,6 +42,7 @@ __all__ = [
     "Dense",
     "Dropout",
     "Embedding",
+    "EnsembleDense",
     "GlassNetClassifier",
     "GlassNetRegressor",
     "LayerNorm",
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from glassnet.maths.embeddings import Embedding
     from glassnet.maths.layers import Activation, Dense, Dropout, LayerNorm
     from glassnet.maths.losses import custom_loss, softmax
+    from glassnet.maths.members import EnsembleDense
     from glassnet.maths.optimisers import gradient_descent
     from glassnet.network import Network
     from glassnet.tables.encoder import TableEncoder

@@ -16,6 +16,7 @@ import numpy as np
 from glassnet.errors import DataError, OptionError, require_choice, require_number
 from glassnet.maths.layers import Activation, Dense, Draws, Layer, dense_one, layer_from, sizes_of
 from glassnet.maths.losses import Loss, loss_named
+from glassnet.maths.members import EnsembleDense
 from glassnet.maths.random import Purpose, Stream, seed_of
 from glassnet.maths.slopes import numeric_gradient
 
@@ -68,6 +69,9 @@ class Network:
     reduction : "mean", Σ w_i l_i / Σ w_i over the rows, or "sum", the article's total Σ w_i l_i.
     random_state : seed of the first weights; None draws a fresh one.
 
+    With `EnsembleDense` layers it is an ensemble of `members` networks, trained on the mean of their losses; what it
+    predicts is the mean of their outputs, and `member` gives one of them as a network of its own.
+
     `params` is one flat vector of all parameters, writable; `blocks` says what stands where. Raises OptionError for
     options that cannot be.
 
@@ -95,6 +99,7 @@ class Network:
         self.n_features = int(n_features)
         self.dtype = _float_type(dtype)
         self.reduction = reduction
+        self.members = _members(self.layers, self.loss)
         self.widths, self.blocks = _lay_out(self.layers, self.n_features)
         self.params = np.zeros(sum(block.size for block in self.blocks), self.dtype)
         self.initialise(random_state)
@@ -144,8 +149,15 @@ class Network:
 
     @property
     def multiplications(self) -> int:
-        """Multiplications in the matrix products of one row's forward pass: the number of weights."""
-        return sum(block.size for block in self.blocks if block.role == "weight")
+        """Multiplications in the matrix products of one row's forward pass: the number of weights, of all members."""
+        k = self.members or 1
+        weights = (block for block in self.blocks if block.role == "weight")
+        return sum(block.size if len(block.shape) == 3 else k * block.size for block in weights)
+
+    def is_own(self, block: ParameterBlock) -> bool:
+        """Whether each member of an ensemble has a part of this block for itself."""
+        layer = self.layers[block.layer]
+        return isinstance(layer, EnsembleDense) and not (layer.shared and block.name.endswith(".W"))
 
     @property
     def coefs(self) -> list[np.ndarray]:
@@ -176,7 +188,8 @@ class Network:
     def forward(self, X: np.ndarray, random: Draws | None = None) -> tuple[np.ndarray, list[Any]]:
         """The forward pass: raw scores Z (n, n_outputs), and what each layer keeps for the backward pass.
 
-        X : (n, n_features). `random` is given in training alone; without it nothing is dropped.
+        X : (n, n_features). The scores of an ensemble are (members, n, n_outputs), and X may have this axis too.
+        `random` is given in training alone; without it nothing is dropped.
         """
         A = X
         cache = []
@@ -191,13 +204,21 @@ class Network:
 
         Raises DataError for another number of columns.
         """
-        return self.loss.output(self.forward(self._matrix(X))[0])
+        return self.averaged(self.loss.output(self.forward(self._matrix(X))[0]))
+
+    def averaged(self, Y: np.ndarray) -> np.ndarray:
+        """Outputs (…, members, n, K) as the ensemble's, the mean over its members; those of one network as they are."""
+        return Y if self.members is None else Y.mean(axis=-3)
 
     def predict_one(self, x: Any) -> np.ndarray:
         """The outputs for one sample as the article's column vector: x (n_features, 1), y (n_outputs, 1).
 
         Each layer computes z = Wᵀ x + b, the transpose of the row that `predict` has.
         """
+        if self.members is not None:
+            raise OptionError(
+                "is for one network", argument="predict_one", value=f"{self.members} members", remedy="Pick a member."
+            )
         a = np.asarray(x, self.dtype).reshape(-1, 1)
         if len(a) != self.n_features:
             raise DataError(f"must be a column of {self.n_features} numbers", argument="x", value=np.shape(x))
@@ -218,7 +239,7 @@ class Network:
         outputs = []
         for i, part in enumerate(self.layers):
             A, _ = part.forward(self._views[i], A, None)
-            if isinstance(part, Dense):
+            if isinstance(part, (Dense, EnsembleDense)):
                 outputs.append(A)
             elif isinstance(part, Activation) and outputs:  # of the dense layer before it
                 outputs[-1] = A
@@ -236,8 +257,14 @@ class Network:
         X : (n, n_features).   y : labels, numbers or the one-hot T.   sample_weight : (n,), at least 0.
         """
         X, T, weights = self.checked(X, y, sample_weight)
-        total, _ = self._reduced(self.loss.rows(self.forward(X)[0], T), weights)
+        total, _ = self._reduced(self.judged(self.forward(X)[0], T), weights)
         return float(total)
+
+    def judged(self, Z: np.ndarray, T: np.ndarray) -> np.ndarray:
+        """The loss (n,) of each row's prediction, from raw scores; an ensemble's is that of the mean of its outputs."""
+        if self.members is None:
+            return self.loss.rows(Z, T)
+        return self.loss.rows(self.loss.scores(self.averaged(self.loss.output(Z))), T)
 
     def loss_and_gradient(
         self, X: Any, y: Any, sample_weight: Any = None, *, random: Draws | None = None
@@ -273,10 +300,11 @@ class Network:
     def _reduced(self, rows: np.ndarray, weights: np.ndarray | None) -> tuple[Any, Any]:
         """The losses of rows reduced to one, and the factor on each row's gradient that belongs to it."""
         if weights is None:
-            return (rows.sum(), 1.0) if self.reduction == "sum" else (rows.mean(), 1.0 / max(len(rows), 1))
+            return (rows.sum(), 1.0) if self.reduction == "sum" else (rows.mean(), 1.0 / max(rows.size, 1))
+        weights = np.broadcast_to(weights, rows.shape)  # the same for all members
         total = weights.sum() if self.reduction == "mean" else 1.0
         share = weights / total if total > 0 else np.zeros_like(weights)
-        return share @ rows, share[:, None]
+        return np.vdot(share, rows), share[..., None]
 
     def gradient_check(
         self,
@@ -372,6 +400,24 @@ class Network:
         present = weights > 0  # left out, not multiplied by 0: a row that is absent cannot bring in an infinity
         return X[present], T[present], weights[present]
 
+    def member(self, number: int) -> Network:
+        """One member of an ensemble, counted from 0, as a network of its own: its scales are part of its weights.
+
+        Raises OptionError where there is no such member.
+        """
+        members = self.members or 0
+        rule = f"must be from 0 to {members - 1}" if members else "is for ensembles, and this is one network"
+        require_number("member", number, rule, lambda m: 0 <= m < members, whole=True)
+        layers = [_alone(layer) if isinstance(layer, EnsembleDense) else layer for layer in self.layers]
+        one = Network(layers, self.loss, self.n_features, self.dtype, reduction=self.reduction, random_state=0)
+        for i, layer in enumerate(self.layers):
+            own = self._views[i]
+            if isinstance(layer, EnsembleDense):
+                own = {"W": layer.weights(own)[number], "b": own["b"][number]}
+            for name, value in own.items():
+                one._views[i][name][...] = value
+        return one
+
     def astype(self, dtype: Any) -> Network:
         """A copy that computes in another float type."""
         twin = copy.copy(self)
@@ -455,6 +501,21 @@ def checked_weights(sample_weight: Any, n_rows: int, dtype: np.dtype) -> np.ndar
     if not np.isfinite(total):
         raise DataError(f"must have a sum that {dtype} can hold", argument="sample_weight", value=total)
     return weights
+
+
+def _members(layers: list[Layer], loss: Loss) -> int | None:
+    """How many members the layers have, None for one network. Raises OptionError where they do not agree."""
+    counts = [layer.members for layer in layers if isinstance(layer, EnsembleDense)]
+    if len(set(counts)) > 1:
+        raise OptionError("must have as many members as each other", argument="layers", value=counts)
+    if not counts:
+        return None
+    loss.scores(np.full((1, 1), 0.5))
+    return counts[0]
+
+
+def _alone(layer: EnsembleDense) -> Dense:
+    return Dense(layer.units, layer.activation, layer.initializer)
 
 
 def _lay_out(layers: list[Layer], n_features: int) -> tuple[list[int], list[ParameterBlock]]:

@@ -282,7 +282,8 @@ def test_a_leading_member_axis_equals_member_by_member(kind):
     dX, dP = layer.backward(P, cache, dA)
     for member in range(2):
         own = {name: value[member] for name, value in P.items()}
-        A_own, cache_own = layer.forward(own, X[member], DRAWS)
+        draws = Draws(DRAWS.stream.at(first_row=5 * member))  # its rows follow those of the members before it
+        A_own, cache_own = layer.forward(own, X[member], draws)
         dX_own, dP_own = layer.backward(own, cache_own, dA[member])
         np.testing.assert_allclose(A[member], A_own, rtol=1e-14, atol=1e-15)
         np.testing.assert_allclose(dX[member], dX_own, rtol=1e-13, atol=1e-15)
@@ -365,5 +366,5 @@ def test_an_initialiser_of_ones_own_is_not_kept():
 def test_a_kind_of_layer_that_does_not_exist_is_refused():
     with pytest.raises(OptionError) as caught:
         layer_from({"kind": "BatchNorm"})
-    kinds = "'Activation', 'Columns', 'Dense', 'Dropout', 'Embedding', 'LayerNorm'"
+    kinds = "'Activation', 'Columns', 'Dense', 'Dropout', 'Embedding', 'EnsembleDense', 'LayerNorm'"
     assert str(caught.value).startswith(f"kind of layer must be one of {kinds}, got 'BatchNorm'")

@@ -20,12 +20,14 @@ from glassnet.maths.columns import Columns
 from glassnet.maths.embeddings import Embedding, levels_of
 from glassnet.maths.layers import Activation, Dense, Draws, Dropout, LayerNorm, layer_from, layer_norm
 from glassnet.maths.losses import LOSSES, loss_named, softmax
+from glassnet.maths.members import STARTS
 from glassnet.maths.optimisers import OPTIMISERS, optimiser_named
 from glassnet.maths.random import Purpose, Stream
 from glassnet.network import Network
 from glassnet.training.backend import CHUNK, ReferenceBackend, Rows
 from glassnet.training.compiled import EngineBackend, engine_outputs
 from glassnet.training.lbfgs import train_lbfgs
+from glassnet.training.loop import row_order
 from glassnet.training.options import TrainingOptions
 
 STEPS = 20
@@ -82,7 +84,13 @@ class Problem:
             weights[self.order(0)[: self.batch_size]] = 0.0
         return Rows(*(None if part is None else part.astype(self.dtype) for part in (X, T, weights)))
 
+    @property
+    def members(self):
+        return self.network().members or 1
+
     def order(self, epoch):
+        if self.members > 1:
+            return row_order(self.n, self.batch_size, self.seed % 1000, epoch, members=self.members)
         if self.batch_size >= self.n:
             return np.arange(self.n)
         return np.random.default_rng([self.seed, epoch]).permutation(self.n)
@@ -112,7 +120,7 @@ class Problem:
         rates, each, done = self.rates(), -(-self.n // self.batch_size), 0
         while done < self.steps:
             now = min(each, self.steps - done)
-            yield self.order(done // each)[: now * self.batch_size], rates[done : done + now]
+            yield self.order(done // each)[: now * self.batch_size * self.members], rates[done : done + now]
             done += now
 
     def trained(self, kind, **options):
@@ -148,10 +156,12 @@ def nearest_kink(problem):
     state, data, network = backend.start(), backend.rows, backend.network
     for rows, rates in problem.runs():
         for i, step_rates in enumerate(rates):
-            batch = rows[i * problem.batch_size :][: problem.batch_size]
+            size = problem.batch_size * problem.members
+            batch = rows[i * size :][:size]
+            at = batch if network.members is None else batch.reshape(network.members, -1)
             network.bind(state["params"])
             draws = Draws(Stream(problem.seed, Purpose.DROPOUT, step=int(state["step"])), step_rates[2])
-            for gap in gaps(network, data.X[batch], data.T[batch], draws, backend.l1):
+            for gap in gaps(network, data.X[at], data.T[at], draws, backend.l1):
                 nearest = min(nearest, gap.min(initial=np.inf))
             if not backend.run(state, batch, step_rates[None])[1]:
                 return 0.0
@@ -187,6 +197,10 @@ def assert_same_training(problem, tolerance=1e-10, **options):
 
 def dense(units, activation="identity"):
     return {"kind": "Dense", "units": units, "activation": activation}
+
+
+def ensemble(units, activation="identity", members=3, **options):
+    return {"kind": "EnsembleDense", "units": units, "activation": activation, "members": members, **options}
 
 
 def activation_layer(name):
@@ -522,6 +536,28 @@ def test_any_combination_with_categories_trains_as_on_the_reference(problem):
     assert_same_training(clear)
 
 
+@st.composite
+def ensembles(draw):
+    """A problem some of whose dense layers, the last one always, are an ensemble's."""
+    problem = draw(st.one_of(problems(), problems_with_categories()))
+    members, layers = draw(st.sampled_from([1, 2, 3, 9])), []
+    for layer in problem.layers:
+        if layer["kind"] == "Dense" and draw(st.booleans()):
+            options = {"shared": draw(st.booleans()), "start": draw(st.sampled_from(STARTS))}
+            layer = ensemble(layer["units"], layer["activation"], members, **options)
+        layers.append(layer)
+    n_outputs = problem.n_outputs
+    return replace(problem, layers=[*layers, ensemble(n_outputs, members=members, shared=draw(st.booleans()))])
+
+
+@settings(deadline=None, max_examples=150, derandomize=True)
+@given(problem=ensembles())
+def test_any_ensemble_trains_as_on_the_reference(problem):
+    clear = without_kinks(problem)
+    assume(clear is not None)
+    assert_same_training(clear)
+
+
 # --- batches of many chunks -----------------------------------------------------------------------------------------
 
 LARGE = Problem([dense(64, "silu"), NORM, dropout(0.3), dense(33, "tanh"), dense(3)], {"name": "cross_entropy"})
@@ -555,6 +591,39 @@ def test_slices_train_as_on_the_reference(n, batch_size, most, problem, monkeypa
     assert problem.backend(EngineBackend)._program.plan.n_slices == min(most, min(batch_size, 256) // 64)
     for n_jobs in (1, 2):
         assert_same_training(problem, n_jobs=n_jobs)
+
+
+@pytest.mark.parametrize("members", [2, 8, 11])
+@pytest.mark.parametrize(("n", "batch_size"), [(3000, 3000), (700, 300), (130, 40)])
+def test_members_in_groups_and_chunks_train_as_on_the_reference(n, batch_size, members, monkeypatch):
+    monkeypatch.setattr(plan, "WORTH_A_THREAD", 0)
+    layers = [
+        *MIXED.layers[:1],
+        ensemble(64, "silu", members, start="normal"),
+        dropout(0.3),
+        dense(20, "tanh"),
+        ensemble(3, members=members, shared=False),
+    ]
+    options = {"penalties": {"clip_norm": 0.1, "l2": 0.01}, "weights": "zeros", "optimiser": {"name": "adam"}}
+    problem = replace(MIXED, layers=layers, n=n, batch_size=batch_size, steps=4, weight_decay=0.1, **options)
+    assert problem.backend(EngineBackend)._program.plan.n_slices == min(8, members)
+    for n_jobs in (1, 2):
+        assert_same_training(problem, n_jobs=n_jobs)
+
+
+@pytest.mark.parametrize("loss", [{"name": "cross_entropy"}, {"name": "quantile", "quantiles": [0.2, 0.5, 0.8]}])
+def test_an_ensemble_is_evaluated_and_predicts_as_on_the_reference(loss):
+    layers = [ensemble(20, "relu", 5, start="signs"), ensemble(3, members=5, shared=False)]
+    problem = Problem(layers, loss, n=1100, weights="some")
+    ours, theirs = problem.backend(EngineBackend), problem.backend(ReferenceBackend)
+    params, rows = ours.network.params, problem.rows()
+    assert_close(ours.predict(params, rows.X), theirs.predict(params, rows.X), 1e-12, "outputs")
+    (our_loss, Y), (loss, expected) = ours.evaluate(params, rows), theirs.evaluate(params, rows)
+    assert our_loss == pytest.approx(loss, rel=1e-12)
+    assert_close(Y, expected, 1e-12, "outputs")
+    (our_loss, G), (loss, expected) = ours.loss_and_gradient(params), theirs.loss_and_gradient(params)
+    assert our_loss == pytest.approx(loss, rel=1e-12)
+    assert_close(G, expected, 1e-11, "gradient")
 
 
 def test_columns_that_only_fill_a_block_cannot_spoil_a_step():

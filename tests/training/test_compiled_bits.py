@@ -17,6 +17,7 @@ from glassnet.maths.activations import ACTIVATIONS
 from glassnet.maths.columns import Columns
 from glassnet.maths.embeddings import Embedding
 from glassnet.maths.layers import Activation, Dense, Dropout, LayerNorm
+from glassnet.maths.members import EnsembleDense
 from glassnet.maths.optimisers import optimiser_named
 from glassnet.network import Network
 from glassnet.training import compiled
@@ -43,7 +44,7 @@ def slices(request, monkeypatch):
 
 def most_threads(backend, n_jobs):
     slices = backend._program.plan.n_slices
-    return n_jobs if slices == 1 else min(n_jobs, slices)
+    return n_jobs if slices == 1 and not backend.network.members else min(n_jobs, slices)
 
 
 def digest(state, *others):
@@ -56,13 +57,20 @@ APART = Columns(
     {"numbers": (range(2, 20), []), "city": ([0], [Embedding(CITIES, 8)]), "land": ([1], [Embedding(LANDS, 2)])}
 )
 MIXED = [APART, *WIDE]
+TEAM = [
+    APART,
+    EnsembleDense(33, "relu", members=9, start="normal"),
+    Dropout(0.2),
+    Dense(17, "tanh"),
+    EnsembleDense(3, members=9, shared=False),
+]
 NARROW = [LayerNorm(), Dense(5, "tanh"), Dropout(0.5), Dense(3)]
 
 
 def backend_of(layers, dtype="float64", n=2000, batch_size=900, n_jobs=1, optimiser="adam", weighted=True, **options):
     rng = np.random.default_rng(0)
     X, T = rng.normal(size=(n, 20)), np.eye(3)[rng.integers(3, size=n)]
-    if layers is MIXED:
+    if layers in (MIXED, TEAM):
         X[:, :2] = with_codes(X)[:, :2]
     weights = rng.uniform(0, 2, size=n) if weighted else None
     rows = Rows(*(None if part is None else part.astype(dtype) for part in (X, T, weights)))
@@ -84,13 +92,18 @@ def trained(backend, n_epochs=1, cut=10**9):
     """Digest of the state and the losses after some epochs, `cut` steps a call."""
     state, rng, losses = backend.start(), np.random.default_rng(3), []
     for _ in range(n_epochs):
-        order, done = rng.permutation(len(backend.rows.X)), 0
+        order, done, size = rng.permutation(len(backend.rows.X)), 0, backend.batch_size * backend.members
+        order = np.concatenate([np.tile(part, backend.members) for part in batches(order, backend.batch_size)])
         while done < backend.steps_per_epoch:
             end = min(done + cut, backend.steps_per_epoch)
             rates = np.tile([1e-2, 0.1, 1.0, 1.0], (end - done, 1))
-            losses.append(backend.run(state, order[done * backend.batch_size : end * backend.batch_size], rates)[0])
+            losses.append(backend.run(state, order[done * size : end * size], rates)[0])
             done = end
     return digest(state), losses
+
+
+def batches(order, size):
+    return [order[first : first + size] for first in range(0, len(order), size)]
 
 
 OPTIONS = [
@@ -103,7 +116,7 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("layers", [WIDE, MIXED], ids=["numbers", "categories"])
+@pytest.mark.parametrize("layers", [WIDE, MIXED, TEAM], ids=["numbers", "categories", "ensemble"])
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: options["optimiser"])
 def test_training_has_the_same_bits_for_any_number_of_threads(options, layers, dtype, seven_processors, slices):
     alone = trained(backend_of(layers, dtype, n_jobs=1, **options))
@@ -270,15 +283,16 @@ def test_a_prediction_does_not_depend_on_the_other_rows_for_any_activation(activ
             assert engine_outputs(network, repeated).tobytes() == 70 * whole[i].tobytes()
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(deadline=None, max_examples=90, derandomize=True)
 @given(
+    layers=st.sampled_from([MIXED, TEAM]),
     dtype=st.sampled_from(["float32", "float64"]),
     seed=st.integers(0, 2**32),
     size=st.one_of(st.integers(0, 70), st.just(N)),
     n_jobs=st.sampled_from([None, 1, 2]),
 )
-def test_categories_in_any_order_of_rows_are_predicted_with_the_same_bits(dtype, seed, size, n_jobs):
-    network = Network(MIXED, "cross_entropy", 20, dtype, random_state=3)
+def test_categories_in_any_order_of_rows_are_predicted_with_the_same_bits(layers, dtype, seed, size, n_jobs):
+    network = Network(layers, "cross_entropy", 20, dtype, random_state=3)
     X = with_codes(np.random.default_rng(2).normal(size=(N, 20))).astype(dtype)
     chosen = np.random.default_rng(seed).permutation(N)[:size]
     assert engine_outputs(network, X[chosen], n_jobs).tobytes() == engine_outputs(network, X)[chosen].tobytes()

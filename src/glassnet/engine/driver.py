@@ -14,6 +14,12 @@ and where it is not, because the step is small or the gradients are larger than 
         this thread's parameters:  gradient over all columns; after the last chunk the update
         barrier
 
+In an ensemble a slice is a group of members, and each thread takes its members one after the other, in a part of the
+arena of its own:
+    for each of this thread's members, for each chunk of its batch:
+        gather, forward, loss, backward, and the gradient
+    barrier, and on as with slices
+
 Either way each sum runs in an order that the plan fixes, whichever thread it falls to: the bits of a result do not
 depend on the number of threads. Where the gradient is to be clipped, two more barriers stand before the update.
 """
@@ -168,13 +174,9 @@ def _sum_losses(dtype: Any) -> Any:
     return sum_losses
 
 
-def _chunk_of(dtype: Any) -> tuple[Any, Any, Any]:
-    """Functions that take one chunk of a batch through the network, up to its gradients: in slices, narrow, together.
-
-    They return false if the step is to be given up: nothing of it has reached the parameters.
-    """
-    take_columns, forward, backward, gradients = passes(dtype)
-    sum_losses, block, size = _sum_losses(dtype), machine.block(dtype), np.dtype(dtype).itemsize
+def _there_and_back(dtype: Any) -> Any:
+    """A function that takes this thread's columns through the network, to the loss and back."""
+    _, forward, backward, _ = passes(dtype)
 
     @jit
     def there_and_back(shared, local, at_shared, at_local, at_loss):
@@ -183,6 +185,18 @@ def _chunk_of(dtype: Any) -> tuple[Any, Any, Any]:
             forward(shared, at_shared, at_local)
             call(shared.loss, (at_shared, at_local, at_loss))
             backward(shared, at_shared, at_local)
+
+    return there_and_back
+
+
+def _chunk_of(dtype: Any) -> tuple[Any, Any, Any]:
+    """Functions that take one chunk of a batch through the network, up to its gradients: in slices, narrow, together.
+
+    They return false if the step is to be given up: nothing of it has reached the parameters.
+    """
+    take_columns, _, _, gradients = passes(dtype)
+    there_and_back = _there_and_back(dtype)
+    sum_losses, block, size = _sum_losses(dtype), machine.block(dtype), np.dtype(dtype).itemsize
 
     @jit
     def take_slices(shared, local, at_shared, at_local, at_loss, n, most):
@@ -238,16 +252,66 @@ def _chunk_of(dtype: Any) -> tuple[Any, Any, Any]:
     return take_slices, take_narrow, take_together
 
 
+def _ensemble_of(dtype: Any) -> Any:
+    """A function that takes this thread's members of an ensemble through a batch; false as for `_chunk_of`."""
+    _, _, _, gradients = passes(dtype)
+    there_and_back = _there_and_back(dtype)
+    sum_losses, block, size = _sum_losses(dtype), machine.block(dtype), np.dtype(dtype).itemsize
+
+    @jit
+    def take_member(shared, local, at_shared, at_local, at_loss, start, n_batch):
+        """All samples of local.member, whose batch of n_batch begins at a position of the order."""
+        chunk, home, done, number = shared.chunk, local.home, 0, 0
+        n_chunks, position = (n_batch + chunk - 1) // chunk, local.member * n_batch
+        while done < n_batch:
+            if fetch_now(shared.stop):
+                shared.stopping = 1
+                return False
+            n = min(chunk, n_batch - done)
+            local.begin, local.end = home, home + (n + block - 1) // block * block
+            local.n, local.from_column, local.n_columns = home + n, home, n
+            local.first, local.offset = start + position + done - home, position + done - home
+            local.going_on = number
+            there_and_back(shared, local, at_shared, at_local, at_loss)
+            sum_losses(shared, local.begin, local.end, local.member * n_chunks + number)
+            gradients(shared, at_shared, at_local)
+            local.adding = 1
+            done, number = done + chunk, number + 1
+        return True
+
+    @jit
+    def take_members(shared, local, at_shared, at_local, at_loss, n_batch):
+        n_slices, n_members, thread, n_threads = shared.n_slices, shared.n_members, local.thread, shared.n_threads
+        start, local.home = local.first, thread * shared.home_step
+        local.part, local.n_parts = 0, 1
+        for s in range(n_slices * thread // n_threads, n_slices * (thread + 1) // n_threads):
+            folded = s < n_folded(shared)
+            local.gradient = shared.gradient + (0 if folded else size * s * shared.gradient_step)
+            local.adding = 1 if folded and s > 0 else 0
+            for member in range(n_members * s // n_slices, n_members * (s + 1) // n_slices):
+                local.member = member
+                if not take_member(shared, local, at_shared, at_local, at_loss, start, n_batch):
+                    return False
+        return True
+
+    return take_members
+
+
 def train(dtype: Any) -> Kernel:
     """One thread's part of a run of training steps; the third address is that of the loss's operation."""
-    take_slices, take_narrow, take_together = _chunk_of(dtype)
+    (take_slices, take_narrow, take_together), take_members = _chunk_of(dtype), _ensemble_of(dtype)
     (begin_step, end_step), on_own_ranges = _accounts(dtype), own_ranges()
 
     @jit
     def take_batch(shared, local, at_shared, at_local, at_loss, n_batch):
         """All chunks of a batch; false if the step is given up."""
-        start, done, sliced, going = local.first, 0, shared.n_slices > 1, True
+        start, done, sliced, going = local.first, 0, shared.n_slices > 1 or shared.n_members > 0, True
         most = min(shared.chunk, n_batch)
+        if shared.n_members:
+            going, done = (
+                take_members(shared, local, at_shared, at_local, at_loss, n_batch // shared.n_members),
+                n_batch,
+            )
         while done < n_batch and going:
             local.first, local.offset, n = start + done, done, min(shared.chunk, n_batch - done)
             if sliced:
@@ -261,9 +325,16 @@ def train(dtype: Any) -> Kernel:
             return going
         if not barrier(at_shared, shared.n_threads, shared.stop) or shared.stopping:
             return False
-        if n_folded(shared) < shared.n_slices:
+        if n_folded(shared) < shared.n_slices and shared.n_slices > 1:
             on_own_ranges(shared.add_slices, shared, local, at_shared, at_local)
         return True
+
+    @jit
+    def n_sums(shared, local, n_batch):
+        """Sums of losses that a step has left."""
+        if shared.n_members == 0:
+            return local.number * shared.n_slices
+        return shared.n_members * ((n_batch // shared.n_members + shared.chunk - 1) // shared.chunk)
 
     @jit
     def take_step(shared, local, at_shared, at_local, at_loss, step):
@@ -281,7 +352,7 @@ def train(dtype: Any) -> Kernel:
                 return False
         on_own_ranges(shared.update, shared, local, at_shared, at_local)
         if local.thread == 0:
-            end_step(shared, step, local.number * shared.n_slices)
+            end_step(shared, step, n_sums(shared, local, n_batch))
         return barrier(at_shared, n_threads, stop)
 
     def kernel(at_shared, at_local, at_loss):
@@ -302,9 +373,9 @@ def predict(dtype: Any) -> Kernel:
     take_columns, forward, _, _ = passes(dtype)
     sum_losses, vector, block = _sum_losses(dtype), machine.lanes(dtype), machine.block(dtype)
 
-    def kernel(at_shared, at_local, at_loss):
-        shared, local = shared_at(at_shared), local_at(at_local)
-        local.training, local.number, local.smoothing, local.dropout, local.share = 0, 0, 0.0, 0.0, 1.0
+    @jit
+    def predict_all(shared, local, at_shared, at_local, at_loss):
+        """This thread's columns of every chunk, by one member."""
         local.first, most = -shared.chunk, min(shared.chunk, shared.n_rows)
         while local.first + shared.chunk < shared.n_rows and fetch_now(shared.stop) == 0:
             local.first += shared.chunk
@@ -315,11 +386,19 @@ def predict(dtype: Any) -> Kernel:
                 local.end = vector
             call(shared.gather, (at_shared, at_local, 0))
             forward(shared, at_shared, at_local)
+            local.going_on = 1
             if shared.T:
                 call(shared.loss, (at_shared, at_local, at_loss))
                 for column in range(local.begin, local.end, block):
                     sum_losses(shared, column, column + block, (local.first + column) // block)
             if shared.Y:
                 call(shared.output, (at_shared, at_local, at_loss))
+
+    def kernel(at_shared, at_local, at_loss):
+        shared, local = shared_at(at_shared), local_at(at_local)
+        local.training, local.number, local.smoothing, local.dropout, local.share = 0, 0, 0.0, 0.0, 1.0
+        for member in range(max(shared.n_members, 1)):
+            local.member, local.going_on = member, 0
+            predict_all(shared, local, at_shared, at_local, at_loss)
 
     return kernel

@@ -16,6 +16,7 @@ from glassnet.maths.activations import Activation as ActivationFunction
 from glassnet.maths.columns import Columns
 from glassnet.maths.layers import Activation, Dense, Dropout, Layer, LayerNorm
 from glassnet.maths.losses import Loss
+from glassnet.maths.members import EnsembleDense
 from glassnet.network import Network
 
 __all__ = ["Layout", "Operation", "Rows", "loss_name"]
@@ -54,12 +55,18 @@ class Layout:
         self.inputs = self.value = rows.take(self.width, ones_below=not isinstance(network.layers[0], Columns))
         self.gradient = -1  # nobody asks for the gradient of the inputs,
         self.unasked = 0  # nor for that of so many of the last values, the first ones
+        self.written_out = self.unfolding = 0  # numbers that an ensemble's members need of a thread's memory
         self.first = network.blocks[0].layer if network.blocks else len(network.layers)  # with parameters
 
     def add(self, i: int, layer: Layer) -> None:
         """The operations of layer i."""
         if isinstance(layer, Dense):
-            self._dense(i, layer.units)
+            self._dense(i, "dense", layer.units)
+            self._activation(i, layer.activation)
+        elif isinstance(layer, EnsembleDense):
+            place, self.written_out = self.written_out, self.written_out + (self.width + 1) * layer.units
+            self.unfolding = max(self.unfolding, unfolding_size(self.width, layer.units, self.dtype))
+            self._dense(i, "ensemble", layer.units, shares=int(layer.shared), written_out=place)
             self._activation(i, layer.activation)
         elif isinstance(layer, Activation):
             self._activation(i, layer.activation)
@@ -78,14 +85,14 @@ class Layout:
         self.operations.append(Operation(kernels, {"layer": i, "x": self.value, **fields}))
         self.value = int(fields["a"])
 
-    def _dense(self, i: int, n_out: int) -> None:
+    def _dense(self, i: int, kind: str, n_out: int, **fields: int) -> None:
         lanes = machine.lanes(self.dtype)
         dx, below = self.gradient, i > self.first
         self.gradient = self._gradient_rows(n_out)
         wide = -(-n_out // lanes) * lanes if self.training and _is_wide(n_out, lanes) else 0
         self._operation(
             i,
-            "dense",
+            kind,
             "",
             ("forward", "backward", "gradient"),
             is_dense=1,
@@ -98,6 +105,7 @@ class Layout:
             n_wide=wide,
             params=self._offset(i),
             input_gradient=self.width - self.unasked if below else 0,
+            **fields,
         )
         self.width, self.unasked = n_out, 0
 
@@ -169,6 +177,16 @@ class Layout:
         gradient = self.gradient if self.training and self.gradient >= 0 else self.rows.take(self.width)
         fields = {"n_out": self.width, "x": self.value, "dx": gradient, "kept": self.rows.take(3)}
         return Operation({"forward": kernel_name("loss", self.dtype, name)}, fields)
+
+
+def unfolding_size(n_in: int, n_out: int, dtype: Any) -> int:
+    """Numbers that an ensemble's gradient is worked out in: [dV; db], then dV ⊙ W and a row of s, in whole blocks."""
+    block = machine.block(dtype)
+    return _padded((n_in + 1) * n_out, block) + (n_in + 1) * _padded(n_out, block)
+
+
+def _padded(n: int, block: int) -> int:
+    return -(-n // block) * block
 
 
 def _is_wide(n_out: int, lanes: int) -> bool:

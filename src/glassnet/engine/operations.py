@@ -38,6 +38,7 @@ __all__ = [
     "dense_backward",
     "dense_forward",
     "dense_gradient",
+    "dense_passes",
     "dropout_backward",
     "dropout_forward",
     "layer_norm_backward",
@@ -53,66 +54,59 @@ Kernel = Callable[[int, int, int], None]
 # n_in + 1 rows, and the bias needs no formula of its own.
 
 
-def dense_forward(dtype: Any) -> Kernel:
-    """Z = [W; b]ᵀ [X; 1]."""
-    size = np.dtype(dtype).itemsize
+def dense_passes(dtype: Any) -> tuple[Any, Any, Any]:
+    """The three passes with [W; b] at an address: forward and backward (shared, local, operation, W), and the gradient
 
-    def kernel(at_shared, at_local, at_operation):
-        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
-        W = shared.params + size * operation.params
+    (shared, local, operation, G, adding), to an address G. See the kernels below.
+    """
+    block, vector, reals, size = machine.block(dtype), machine.lanes(dtype), reals_of(dtype), np.dtype(dtype).itemsize
+
+    @jit
+    def da_rows(shared, local, operation, column):
+        """Where the row of the sample in this column begins; a thread's own part of the arena has rows of its own."""
+        return shared.arena + size * (operation.da_rows + local.home + (column - local.home) * operation.n_wide)
+
+    @jit
+    def forward(shared, local, operation, W):
         x = operation.x + local.number * operation.x_step
         X = shared.arena + size * (x + local.begin)
         Z = shared.arena + size * (operation.a + local.begin)
         n_in, n_out, stride = operation.n_in, operation.n_out, shared.stride
         call_product(shared.product, (W, 1, n_out, X, stride, Z, stride, n_out, local.end - local.begin, n_in + 1, 0))
 
-    return kernel
-
-
-def dense_backward(dtype: Any) -> Kernel:
-    """dX = W dZ for the inputs that are asked for, the last ones, and dZ again with a sample a row for the gradient."""
-    size = np.dtype(dtype).itemsize
-
-    def kernel(at_shared, at_local, at_operation):
-        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
+    @jit
+    def backward(shared, local, operation, W):
         n_in, n_out, stride, begin = operation.n_in, operation.n_out, shared.stride, local.begin
         n = local.end - begin
         dZ = shared.arena + size * (operation.da + begin)
         asked = operation.input_gradient
         if asked:
-            W = shared.params + size * (operation.params + (n_in - asked) * n_out)
             dX = shared.arena + size * (operation.dx + (n_in - asked) * stride + begin)
-            call_product(shared.product, (W, n_out, 1, dZ, stride, dX, stride, asked, n, n_out, 0))
+            rows_of_W = W + size * (n_in - asked) * n_out
+            call_product(shared.product, (rows_of_W, n_out, 1, dZ, stride, dX, stride, asked, n, n_out, 0))
         wide = operation.n_wide
         if wide:  # whole vectors: what is beyond the last output is there to fill them, and goes nowhere
             offsets = int64s(local.scratch, wide)
             for j in range(wide):
                 offsets[j] = min(j, n_out - 1) * stride
-            rows = shared.arena + size * (operation.da_rows + begin * wide)
+            rows = da_rows(shared, local, operation, begin)
             call_transpose(shared.transpose, (dZ, local.scratch, wide, n, rows, wide))
 
-    return kernel
-
-
-def dense_gradient(dtype: Any) -> Kernel:
-    """[dW; db] = [X; 1] dZᵀ over some samples, a part of the rows; added to what earlier chunks of the batch left."""
-    block, vector, reals, size = machine.block(dtype), machine.lanes(dtype), reals_of(dtype), np.dtype(dtype).itemsize
-
-    def kernel(at_shared, at_local, at_operation):
-        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
+    @jit
+    def gradient(shared, local, operation, G, add):
         n_in, n_out, stride, wide = operation.n_in, operation.n_out, shared.stride, operation.n_wide
         first = (n_in + 1) * local.part // local.n_parts
         n_rows = (n_in + 1) * (local.part + 1) // local.n_parts - first
         if n_rows == 0:
             return
-        column, n, add = local.from_column, local.n_columns, local.adding
+        column, n = local.from_column, local.n_columns
         X = shared.arena + size * (operation.x + local.number * operation.x_step + first * stride + column)
-        G = local.gradient + size * (operation.params + first * n_out)
+        G += size * first * n_out
         if wide == 0:
             dZ, whole = shared.arena + size * (operation.da + column), (n + block - 1) // block * block
             call_dots(shared.dots, (X, stride, dZ, stride, G, n_out, n_rows, n_out, whole, add))
             return
-        rows = shared.arena + size * (operation.da_rows + column * wide)
+        rows = da_rows(shared, local, operation, column)
         whole = n_out - n_out % vector
         if whole:
             call_product(shared.product, (X, stride, 1, rows, wide, G, n_out, n_rows, whole, n, add))
@@ -125,6 +119,39 @@ def dense_gradient(dtype: Any) -> Kernel:
                 for j in range(n_out - whole):
                     old = out[k * n_out + whole + j]
                     out[k * n_out + whole + j] = old + part[k * rest + j] if add else part[k * rest + j]
+
+    return forward, backward, gradient
+
+
+def dense_forward(dtype: Any) -> Kernel:
+    """Z = [W; b]ᵀ [X; 1]."""
+    size, (forward, _, _) = np.dtype(dtype).itemsize, dense_passes(dtype)
+
+    def kernel(at_shared, at_local, at_operation):
+        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
+        forward(shared, local, operation, shared.params + size * operation.params)
+
+    return kernel
+
+
+def dense_backward(dtype: Any) -> Kernel:
+    """dX = W dZ for the inputs that are asked for, the last ones, and dZ again with a sample a row for the gradient."""
+    size, (_, backward, _) = np.dtype(dtype).itemsize, dense_passes(dtype)
+
+    def kernel(at_shared, at_local, at_operation):
+        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
+        backward(shared, local, operation, shared.params + size * operation.params)
+
+    return kernel
+
+
+def dense_gradient(dtype: Any) -> Kernel:
+    """[dW; db] = [X; 1] dZᵀ over some samples, a part of the rows; added to what earlier chunks of the batch left."""
+    size, (_, _, gradient) = np.dtype(dtype).itemsize, dense_passes(dtype)
+
+    def kernel(at_shared, at_local, at_operation):
+        shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
+        gradient(shared, local, operation, local.gradient + size * operation.params, local.adding)
 
     return kernel
 

@@ -18,6 +18,7 @@ from glassnet.maths.activations import ACTIVATIONS
 from glassnet.maths.columns import Columns
 from glassnet.maths.layers import Activation, Dense, Dropout, Layer, LayerNorm
 from glassnet.maths.losses import Elementwise, Loss, Quantile, SoftmaxCrossEntropy
+from glassnet.maths.members import EnsembleDense
 from glassnet.maths.optimisers import OPTIMISERS, Optimiser
 from glassnet.network import Network
 
@@ -43,6 +44,9 @@ class Plan:
     chunk, stride : samples a chunk holds, and columns a buffer has.
     resident : whether inputs and targets have a place for every chunk of a batch, and stay there.
     n_slices : parts of a chunk that threads share out in training; 1: they share out columns and parameters instead.
+        Of an ensemble, groups of members.
+    n_members : of an ensemble, 0 for one network. Each thread then has a part of the arena of its own.
+    written_out, unfolding : numbers of a thread's memory in which members' weights and gradients are worked out.
     """
 
     dtype: np.dtype
@@ -60,6 +64,9 @@ class Plan:
     n_targets: int
     resident: bool
     n_slices: int
+    n_members: int
+    written_out: int
+    unfolding: int
 
 
 def unsupported(network: Network, optimiser: Optimiser | None = None) -> str | None:
@@ -79,7 +86,7 @@ def unsupported(network: Network, optimiser: Optimiser | None = None) -> str | N
 
 def _unsupported_layers(layers: list[Layer]) -> str | None:
     for layer in layers:
-        if type(layer) not in (Dense, Activation, Dropout, LayerNorm, Columns):
+        if type(layer) not in (Dense, EnsembleDense, Activation, Dropout, LayerNorm, Columns):
             return f"the layer {type(layer).__name__} is not one of glassnet's"
         activation = getattr(layer, "activation", None)
         if activation is not None and ACTIVATIONS.get(activation.name) != activation:
@@ -95,7 +102,7 @@ def plan_of(
     clipped: bool = False,
     resident: bool = False,
 ) -> Plan:
-    """Lay out a network for batches (or predictions) of so many rows at most.
+    """Lay out a network for batches (or predictions) of so many rows at most, for each member of an ensemble.
 
     optimiser : of the training steps; None for predictions alone.   clipped : whether gradients are.
     resident : keep the inputs and targets of a whole batch in the arena, since every step takes the same.
@@ -113,7 +120,7 @@ def plan_of(
         "outputs": rows.take(network.n_outputs),
     }
     chunk, stride = _columns(rows.n, batch_size, dtype)
-    resident = resident and layout.operations[0].fields.get("is_dense", 0) == 1
+    resident = resident and network.members is None and layout.operations[0].fields.get("is_dense", 0) == 1
     if resident:
         _settle(network.n_features, n_targets, -(-batch_size // chunk), layout, places)
     n_slices = _slices(network, layout.operations, min(chunk, batch_size))
@@ -140,6 +147,9 @@ def plan_of(
         n_targets=n_targets,
         resident=resident,
         n_slices=n_slices,
+        n_members=network.members or 0,
+        written_out=layout.written_out,
+        unfolding=layout.unfolding,
     )
 
 
@@ -178,6 +188,8 @@ def _slices(network: Network, operations: list[Operation], n_columns: int) -> in
     """
     if 3 * network.multiplications * n_columns < WORTH_A_THREAD:
         return 1
+    if network.members is not None:
+        return min(MOST_SLICES, network.members)
     n_slices = max(1, min(MOST_SLICES, n_columns // SLICE_COLUMNS))
     dense = [operation.fields for operation in operations if operation.fields.get("is_dense")]
     read = n_columns * sum(fields["n_in"] + fields["n_out"] for fields in dense)

@@ -14,7 +14,7 @@ from glassnet.engine.catalogue import SHARED_KERNELS, factory
 from glassnet.engine.kernels import addresses
 from glassnet.engine.plan import Plan
 from glassnet.engine.records import ABORT, LOCAL, OPERATION, SHARED
-from glassnet.engine.threads import run_together
+from glassnet.engine.threads import run_together, threads_of
 from glassnet.maths.random import Stream
 
 __all__ = ["Program"]
@@ -37,9 +37,9 @@ class Program:
         self.plan = plan
         found = addresses({name: factory(name) for name in self._names()}, announce)
         self.addresses = {purpose: found[name] for purpose, name in plan.kernels.items()}
-        self.arena = _aligned(plan.rows * plan.stride, plan.dtype)
-        arena = self.arena.reshape(plan.rows, plan.stride)
-        arena[plan.ones] = 1.0
+        parts = min(plan.n_slices, threads_of(None)) if plan.n_members else 1  # of the arena, one for each thread
+        self.arena = _aligned(parts * plan.rows * plan.stride, plan.dtype)
+        self.arena.reshape(parts, plan.rows, plan.stride)[:, plan.ones] = 1.0
         self.operations = _table(plan, [*plan.operations, plan.loss], found)
         if plan.options is not None:
             self.operations["options"][-1] = plan.options.ctypes.data
@@ -71,6 +71,8 @@ class Program:
             "stride": plan.stride,
             "chunk": plan.chunk,
             "n_embeddings": sum(operation.fields.get("is_embedding", 0) for operation in plan.operations),
+            "n_members": plan.n_members,
+            "home_step": plan.rows * plan.stride if plan.n_members else 0,
             "n_slices": plan.n_slices,
             "n_features": plan.widths[0],
             "n_outputs": plan.widths[-1],
@@ -155,7 +157,10 @@ class _Local:
         self.whole = np.empty(max(*widths, plan.stride) + lanes, np.int64)
         self.real = _aligned((max(widths) + 1) * machine.block(plan.dtype), plan.dtype)
         self.record = np.zeros(1, LOCAL)
+        self.members = _aligned(plan.written_out + plan.unfolding, plan.dtype)
         self.record["thread"] = thread
+        self.record["written_out"] = self.members.ctypes.data
+        self.record["unfolding"] = self.members[plan.written_out :].ctypes.data
         self.record["scratch"], self.record["scratch_2"] = self.whole.ctypes.data, self.real.ctypes.data
         self.address = self.record.ctypes.data
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-__all__ = ["ABORT", "LOCAL", "N_FACTORS", "OPERATION", "OPERATION_SIZE", "SHARED"]
+__all__ = ["ABORT", "LOCAL", "N_FACTORS", "N_ROLE", "OPERATION", "OPERATION_SIZE", "SHARED"]
 
 WHOLE, REAL = np.int64, np.float64
 
 N_FACTORS = 5  # the most numbers that an optimiser's formula takes beside its arrays
+N_ROLE = 4  # numbers that tell of a block of parameters
 ABORT = 2  # the value of `stop` at which threads leave at once; at 1 they end the step, or give it up
 
 SHARED = np.dtype(
@@ -24,6 +25,8 @@ SHARED = np.dtype(
         ("stride", WHOLE),  # columns of a buffer, padding included
         ("chunk", WHOLE),  # samples that the arena holds at a time
         ("n_embeddings", WHOLE),  # operations that add samples to rows of a table
+        ("n_members", WHOLE),  # of an ensemble; 0: one network
+        ("home_step", WHOLE),  # from one thread's part of the arena to the next, where each has its own
         ("n_slices", WHOLE),  # parts of a chunk that threads share out, each with a gradient of its own; or 1
         ("n_features", WHOLE),
         ("n_outputs", WHOLE),
@@ -61,7 +64,7 @@ SHARED = np.dtype(
         ("gradient_step", WHOLE),  # and from one slice's to the next
         ("moment_1", WHOLE),
         ("moment_2", WHOLE),
-        ("roles", WHOLE),  # int64 (n, 3): begin, end, and whether it is a weight, of each parameter block
+        ("roles", WHOLE),  # int64 (n, 4), of parameter blocks: begin, end, whether weights, whether each member's own
         ("n_roles", WHOLE),
         # the steps
         ("batch", WHOLE),  # rows a step
@@ -105,6 +108,11 @@ LOCAL = np.dtype(
         ("offset", WHOLE),  # the same, counted from the start of the batch
         ("n", WHOLE),  # samples in the chunk
         ("number", WHOLE),  # of the chunk within its batch
+        ("member", WHOLE),  # of an ensemble, whose turn it is,
+        ("going_on", WHOLE),  # with more of its samples: its weights are written out, its gradient is to be added to
+        ("home", WHOLE),  # where this thread's own part of the arena begins
+        ("written_out", WHOLE),  # address of the members' weights as they are multiplied with
+        ("unfolding", WHOLE),  # and of where their gradients become those of what the members share
         ("share", REAL),  # of a sample of weight 1 in the reduced loss
         ("training", WHOLE),
         ("step", WHOLE),
@@ -130,6 +138,8 @@ OPERATION = np.dtype(
         ("gradient", WHOLE),
         ("is_dense", WHOLE),
         ("is_embedding", WHOLE),
+        ("shares", WHOLE),  # whether members share its weights
+        ("written_out", WHOLE),  # where a member's weights are written out, from the beginning of all that are
         ("n_in", WHOLE),
         ("n_out", WHOLE),
         ("x", WHOLE),  # offsets in the arena: input,

@@ -93,7 +93,8 @@ def writer(dtype: Any) -> Any:
         offsets = int64s(local.scratch, shared.n_outputs)
         for k in range(shared.n_outputs):
             offsets[k] = k * shared.stride
-        Y = shared.Y + size * (local.first + local.begin) * shared.n_outputs
+        row = local.member * shared.n_rows + local.first + local.begin  # the members' outputs stand below each other
+        Y = shared.Y + size * row * shared.n_outputs
         source = shared.arena + size * (shared.outputs + local.begin)
         call_transpose(shared.transpose, (source, local.scratch, shared.n_outputs, n, Y, shared.n_outputs))
 

@@ -9,7 +9,7 @@ import numpy as np
 from glassnet.engine.formulas import compiled_formula
 from glassnet.engine.memory import call, float64s, int64s, jit, local_at, operation_at, reals_of, shared_at
 from glassnet.engine.operations import Kernel
-from glassnet.engine.records import N_FACTORS, OPERATION_SIZE
+from glassnet.engine.records import N_FACTORS, N_ROLE, OPERATION_SIZE
 from glassnet.maths.optimisers import OPTIMISERS
 from glassnet.maths.penalties import decay, penalty_backward
 
@@ -99,7 +99,8 @@ def n_folded(shared):
     Not where a batch has several chunks: each slice's gradient is summed over the chunks first. Nor where there are
     embeddings: a table's gradient adds one sample at a time to what is there, so a slice's own sum would never be made.
     """
-    one_sum = shared.batch <= shared.chunk and shared.n_embeddings == 0
+    n_samples = shared.batch // shared.n_members if shared.n_members else shared.batch
+    one_sum = n_samples <= shared.chunk and shared.n_embeddings == 0 and shared.n_members in (0, shared.n_slices)
     return shared.n_slices // shared.n_threads if one_sum else 0
 
 
@@ -125,7 +126,8 @@ def add_slices(dtype: Any) -> Kernel:
 def own_ranges() -> Any:
     """A function that calls a kernel on this thread's share of the parameters: its rows of each layer's.
 
-    Each call is for a run of parameters of one role, local.from_param to local.to_param.
+    Each call is for a run of parameters of one role, local.from_param to local.to_param. In an ensemble, where threads
+    have waited for all gradients, it is a part of each block. Slices have no sums of what one member alone has.
     """
 
     @jit
@@ -135,8 +137,21 @@ def own_ranges() -> Any:
             call(kernel, (at_shared, at_local, 0))
 
     @jit
+    def on_own_blocks(kernel, shared, local, at_shared, at_local):
+        roles, thread, n_threads = int64s(shared.roles, N_ROLE * shared.n_roles), local.thread, shared.n_threads
+        for r in range(shared.n_roles):
+            begin, end, is_weight = roles[N_ROLE * r], roles[N_ROLE * r + 1], roles[N_ROLE * r + 2]
+            if kernel == shared.add_slices and roles[N_ROLE * r + 3]:
+                continue
+            first, last = (end - begin) * thread // n_threads, (end - begin) * (thread + 1) // n_threads
+            call_on(kernel, local, at_shared, at_local, begin + first, begin + last, is_weight)
+
+    @jit
     def on_own_ranges(kernel, shared, local, at_shared, at_local):
         if kernel == 0:
+            return
+        if shared.n_members:
+            on_own_blocks(kernel, shared, local, at_shared, at_local)
             return
         for i in range(shared.n_operations):
             operation = operation_at(shared.operations + i * OPERATION_SIZE)
@@ -171,11 +186,11 @@ def clip(dtype: Any) -> Kernel:
     def kernel(at_shared, at_local, at_operation):
         shared, local = shared_at(at_shared), local_at(at_local)
         G, P = reals(shared.gradient, shared.n_params), reals(shared.params, shared.n_params)
-        roles, total = int64s(shared.roles, 3 * shared.n_roles), 0.0
+        roles, total = int64s(shared.roles, N_ROLE * shared.n_roles), 0.0
         l1, l2 = real(shared.l1), real(shared.l2)
         for r in range(shared.n_roles):
-            penalised = roles[3 * r + 2] != 0 and (shared.l1 > 0.0 or shared.l2 > 0.0)
-            for i in range(roles[3 * r], roles[3 * r + 1]):
+            penalised = roles[N_ROLE * r + 2] != 0 and (shared.l1 > 0.0 or shared.l2 > 0.0)
+            for i in range(roles[N_ROLE * r], roles[N_ROLE * r + 1]):
                 g = G[i] + penalise(P[i], l1, l2) if penalised else G[i]
                 total += float(g) * float(g)
         local.scale = min(1.0, shared.clip_norm / (np.sqrt(total) + 1e-6))

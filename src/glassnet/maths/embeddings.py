@@ -17,7 +17,7 @@ import numpy as np
 
 from glassnet.errors import DataError, OptionError, require_number
 from glassnet.maths.elementary import Array
-from glassnet.maths.layers import Block, Draws, Layer, Parameters
+from glassnet.maths.layers import Block, Draws, Layer, Parameters, total
 from glassnet.maths.random import Stream
 
 __all__ = ["MOST_LEVELS", "Embedding", "embed", "embed_backward", "levels_of"]
@@ -128,7 +128,7 @@ class Embedding(Layer):
     ) -> tuple[Array | None, Parameters]:
         """dE, see `embed_backward`. dX is 0: between two codes nothing changes."""
         dX = np.zeros((*dA.shape[:-1], 1), dA.dtype) if input_gradient else None
-        return dX, {"E": embed_backward(dA, cache, self.levels + 1)}
+        return dX, {"E": total(embed_backward(dA, cache, self.levels + 1), P["E"])}
 
     def describe(self) -> dict[str, Any]:
         """Kind, levels, width, spread."""

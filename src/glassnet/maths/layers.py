@@ -11,11 +11,12 @@ A layer is plain data plus five methods:
     backward(P, cache, dA)       -> dX, dP         dX is None if input_gradient=False: nobody asks the first layer
     describe()                   -> plain data, from which `layer_from` makes the layer again
 
-The layers for categories and for columns that are treated apart stand in `embeddings` and `columns`.
+Layers for categories, for columns that are treated apart and for ensembles stand in `embeddings`, `columns`, `members`.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -29,7 +30,7 @@ from glassnet.maths.elementary import Array, sqrt
 from glassnet.maths.initialisers import Initialiser, check_initialiser, initialise_bias, initialise_weights
 from glassnet.maths.random import Stream
 
-__all__ = ["Activation", "Block", "Dense", "Draws", "Dropout", "Layer", "LayerNorm", "layer_from", "sizes_of"]
+__all__ = ["Activation", "Block", "Dense", "Draws", "Dropout", "Layer", "LayerNorm", "layer_from", "sizes_of", "total"]
 
 Parameters = dict[str, np.ndarray]
 
@@ -85,6 +86,12 @@ def layer_norm_backward(dA: Array, N: Array, spread: Array, scale: Array) -> tup
     dN = dA * scale[..., None, :]
     common = dN.mean(axis=-1, keepdims=True) + N * (dN * N).mean(axis=-1, keepdims=True)
     return (dN - common) / spread, (dA * N).sum(axis=-2), dA.sum(axis=-2)
+
+
+def total(gradient: Array, parameter: Array) -> Array:
+    """A gradient summed over the leading axes that its parameter does not have: what the members share, all change."""
+    axes = tuple(range(gradient.ndim - parameter.ndim))
+    return gradient.sum(axis=axes) if axes else gradient
 
 
 # --- the layers -----------------------------------------------------------------------------------------------------
@@ -215,9 +222,10 @@ class Dense(Layer):
         X, Z, A = cache
         dZ = self.activation.backward(dA, Z, A)
         if not input_gradient:
-            return None, {"W": X.swapaxes(-1, -2) @ dZ, "b": dZ.sum(axis=-2)}
-        dX, dW, db = dense_backward(dZ, X, P["W"])
-        return dX, {"W": dW, "b": db}
+            dX, dW, db = None, X.swapaxes(-1, -2) @ dZ, dZ.sum(axis=-2)
+        else:
+            dX, dW, db = dense_backward(dZ, X, P["W"])
+        return dX, {"W": total(dW, P["W"]), "b": total(db, P["b"])}
 
     def describe(self) -> dict[str, Any]:
         """Kind, units, activation, initializer."""
@@ -273,7 +281,8 @@ class Dropout(Layer):
         rate = 0.0 if random is None else self.rate * random.dropout
         if random is None or rate == 0.0:
             return X, None
-        keep = random.stream.keep(rate, *X.shape[-2:])
+        *rows, p = X.shape
+        keep = random.stream.keep(rate, math.prod(rows), p).reshape(X.shape)  # each member drops units of its own
         return dropout(X, keep, rate), (keep, rate)
 
     def backward(
@@ -326,7 +335,7 @@ class LayerNorm(Layer):
         """See `layer_norm_backward`."""
         N, spread = cache
         dX, d_scale, d_shift = layer_norm_backward(dA, N, spread, P["scale"])
-        return dX, {"scale": d_scale, "shift": d_shift}
+        return dX, {"scale": total(d_scale, P["scale"]), "shift": total(d_shift, P["shift"])}
 
     def describe(self) -> dict[str, Any]:
         """Kind and epsilon."""
@@ -360,6 +369,7 @@ def _kinds() -> dict[str, type[Layer]]:
     """All layers by name."""
     from glassnet.maths.columns import Columns  # here, since these modules are made with this one
     from glassnet.maths.embeddings import Embedding
+    from glassnet.maths.members import EnsembleDense
 
-    kinds = (Activation, Columns, Dense, Dropout, Embedding, LayerNorm)
+    kinds = (Activation, Columns, Dense, Dropout, Embedding, EnsembleDense, LayerNorm)
     return {kind.__name__: kind for kind in kinds}

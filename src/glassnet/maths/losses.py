@@ -177,6 +177,14 @@ class Loss:
         """The outputs Y for scores Z."""
         raise NotImplementedError
 
+    def scores(self, Y: Array) -> Array:
+        """Scores Z that have these outputs, what is 0 or 1 to rounding taken for a little more or less.
+
+        So `rows(scores(Y), T)` is the loss of outputs, such as the mean of an ensemble's. Raises OptionError where the
+        output function is the user's own, whose inverse nobody knows.
+        """
+        raise NotImplementedError
+
     def targets(self, y: Any, n_outputs: int, dtype: Any) -> np.ndarray:
         """Check y (labels, numbers, or a matrix) and return it as the matrix T the formulas take, (n, K)."""
         raise NotImplementedError
@@ -220,6 +228,10 @@ class SoftmaxCrossEntropy(Loss):
     def output(self, Z: Array) -> Array:
         """softmax(Z), probabilities."""
         return softmax(Z)
+
+    def scores(self, Y: Array) -> Array:
+        """log Y, as rows of probabilities have sum 1."""
+        return _log(Y)
 
     def targets(self, y: Any, n_outputs: int, dtype: Any) -> np.ndarray:
         """One-hot T (n, K). Raises DataError for labels outside 0 … K-1 or rows that are not probabilities, and
@@ -281,6 +293,21 @@ class Elementwise(Loss):
         """The output function of the scores."""
         return self.transform(Z)
 
+    def scores(self, Y: Array) -> Array:
+        """Y itself, log Y for exp, and log Y - log(1 - Y) for the sigmoid."""
+        if self.transform is identity:
+            return Y
+        if self.transform is exp:
+            return _log(Y)
+        if self.transform is sigmoid:
+            return _log(Y) - _log(np.maximum(1.0 - Y, np.finfo(Y.dtype).eps / 4))
+        raise OptionError(
+            "has an output function of your own, and outputs of several members cannot be compared with targets",
+            argument="loss",
+            value=self.name,
+            remedy="Leave its output at the identity.",
+        )
+
     def targets(self, y: Any, n_outputs: int, dtype: Any) -> np.ndarray:
         """T (n, K) of numbers. Raises DataError for another width or a value outside the loss's domain."""
         T = _number_matrix(y, n_outputs, dtype)
@@ -328,6 +355,10 @@ class Quantile(Loss):
     def output(self, Z: Array) -> Array:
         """The scores themselves."""
         return Z
+
+    def scores(self, Y: Array) -> Array:
+        """The outputs themselves."""
+        return Y
 
     def targets(self, y: Any, n_outputs: int, dtype: Any) -> np.ndarray:
         """T (n, 1). Raises OptionError unless the network has one output node for each quantile.
@@ -416,8 +447,14 @@ def custom_loss(
     for argument, function in (("value", value), ("slope", slope), ("output", output)):
         if not callable(function):
             raise OptionError("must be a function of arrays", argument=argument, value=function)
-    value, slope, output = LikeScores("value", value), LikeScores("slope", slope), LikeScores("output", output)
+    value, slope = LikeScores("value", value), LikeScores("slope", slope)
+    output = output if output is identity else LikeScores("output", output)
     return Elementwise(name, value, slope, output, custom=True)
+
+
+def _log(Y: Array) -> Array:
+    """log Y, of the smallest normal number where Y is 0 or below."""
+    return np.log(np.maximum(Y, np.finfo(Y.dtype).tiny))
 
 
 # --- checks ---------------------------------------------------------------------------------------------------------

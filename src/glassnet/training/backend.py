@@ -60,13 +60,18 @@ class Backend:
     """What the training loop needs: the part that all backends share, and the methods in which they differ.
 
     network : whose weights are the first.   optimiser : of the steps.   rows : to train on.
-    batch_size : rows a step; the last batch of an epoch may be smaller.
+    batch_size : rows a step, for each member of an ensemble; the last batch of an epoch may be smaller.
     """
 
     network: Network
     optimiser: Optimiser
     rows: Rows
     batch_size: int
+
+    @property
+    def members(self) -> int:
+        """How many members see rows of their own; 1 for one network."""
+        return self.network.members or 1
 
     @property
     def steps_per_epoch(self) -> int:
@@ -101,7 +106,8 @@ class Backend:
     def run(self, state: State, rows: np.ndarray, rates: np.ndarray) -> tuple[float, bool]:
         """Train one step for each batch of `rows`, with one row of `rates` (see RATES) each; `state` changes in place.
 
-        rows : row numbers in the order of training, cut into batches of `batch_size`.
+        rows : row numbers in the order of training, cut into batches of `batch_size`, each of which stands there for
+            every member in turn, see `loop.row_order`.
         Returns the sum over steps of loss times weight of the batch, penalties not counted, and whether all losses
         and the last weights are finite. Fewer steps are done than asked for where `interrupt` or a loss that is not
         finite cut the run short, as state["step"] then says. Raises IndexError for a number that no row has.
@@ -177,7 +183,8 @@ class ReferenceBackend(Backend):
         return total, finite and bool(np.isfinite(state["params"]).all())
 
     def _batches(self, rows: np.ndarray) -> Iterator[np.ndarray]:
-        return (rows[first : first + self.batch_size] for first in range(0, len(rows), self.batch_size))
+        size = self.batch_size * self.members
+        return (rows[first : first + size] for first in range(0, len(rows), size))
 
     def _step(
         self,
@@ -191,6 +198,8 @@ class ReferenceBackend(Backend):
         """One step: gradient, penalties, clipping, decay, update. Returns loss times weight of the batch."""
         network, data = self.network, self.rows
         step = int(state["step"])
+        if network.members is not None:  # a part for each: (members, rows, columns)
+            batch = batch.reshape(network.members, -1)
         weights = None if data.weights is None else data.weights[batch]
         draws = Draws(Stream(self.seed, Purpose.DROPOUT, step=step), dropout) if self._draws else None
         T = network.loss.smoothed(data.T[batch], label_smoothing)
@@ -205,7 +214,7 @@ class ReferenceBackend(Backend):
         state["step"] += 1
         if network.reduction == "sum":
             return loss
-        return loss * float(len(batch) if weights is None else weights.sum())
+        return loss * float(batch.size if weights is None else weights.sum())
 
     def _add_penalties(self, G: np.ndarray) -> None:
         if self.l1 or self.l2:
@@ -227,17 +236,17 @@ class ReferenceBackend(Backend):
     def predict(self, params: np.ndarray, X: np.ndarray) -> np.ndarray:
         """The outputs Y (n, K) of the network with these parameters."""
         self.network.bind(params)
-        return self.network.loss.output(scores_of(self.network, X))
+        return self.network.averaged(self.network.loss.output(scores_of(self.network, X)))
 
     def evaluate(self, params: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
         """The loss on other rows, without dropout, smoothing or penalties, and the outputs Y."""
-        loss, self._interrupted = self.network.loss, False
-        self.network.bind(params)
+        network, self._interrupted = self.network, False
+        network.bind(params)
         with np.errstate(all="ignore"):
-            Z = scores_of(self.network, rows.X, self._heed)
-            losses = loss.rows(Z, rows.T).astype(np.float64)
+            Z = scores_of(network, rows.X, self._heed)
+            losses = network.judged(Z, rows.T).astype(np.float64)
             total = float(losses.sum() if rows.weights is None else rows.weights @ losses)
-            return self.per_row(total, rows), loss.output(Z)
+            return self.per_row(total, rows), network.averaged(network.loss.output(Z))
 
     def _heed(self) -> None:
         if self._interrupted:
@@ -256,7 +265,7 @@ def require_rows(rows: np.ndarray, n: int) -> None:
 
 
 def scores_of(network: Network, X: np.ndarray, heed: Callable[[], None] = lambda: None) -> np.ndarray:
-    """The raw scores Z (n, K) of a network, some rows at a time: memory does not grow with the table.
+    """The raw scores Z (..., n, K) of a network, some rows at a time: memory does not grow with the table.
 
     heed : called before each chunk, to raise what ends it.
     """
@@ -264,7 +273,7 @@ def scores_of(network: Network, X: np.ndarray, heed: Callable[[], None] = lambda
     for first in range(0, len(X), CHUNK):
         heed()
         chunks.append(network.forward(X[first : first + CHUNK])[0])
-    return np.concatenate(chunks) if chunks else np.empty((0, network.n_outputs), network.dtype)
+    return np.concatenate(chunks, axis=-2) if chunks else np.empty((0, network.n_outputs), network.dtype)
 
 
 def reference_outputs(network: Network, X: np.ndarray) -> np.ndarray:
@@ -278,13 +287,23 @@ def reference_outputs(network: Network, X: np.ndarray) -> np.ndarray:
     """
     if len(X) == 0:
         return np.empty((0, network.n_outputs), network.dtype)
-    chunks = [network.forward(X[first : first + STACK, None, :])[0][:, 0] for first in range(0, len(X), STACK)]
-    return network.loss.output(chunks[0] if len(chunks) == 1 else np.concatenate(chunks))
+    chunks = [network.forward(stacked(network, X[first : first + STACK]))[0] for first in range(0, len(X), STACK)]
+    Y = network.loss.output(chunks[0] if len(chunks) == 1 else np.concatenate(chunks))
+    return network.averaged(Y)[:, 0]
 
 
 def reference_hidden(network: Network, X: np.ndarray, layer: int = -1) -> np.ndarray:
-    """The values (n, units) of a hidden layer, each row by itself, as `reference_outputs` has them: X (n, p)."""
-    chunks = [
-        network.hidden_values(X[first : first + STACK, None, :], layer)[:, 0] for first in range(0, len(X), STACK)
-    ]
+    """The values (n, units) of a hidden layer, each row by itself, as `reference_outputs` has them: X (n, p).
+
+    Of an ensemble, those of all members side by side, (n, members · units).
+    """
+    chunks = []
+    for first in range(0, len(X), STACK):
+        A = network.hidden_values(stacked(network, X[first : first + STACK]), layer)
+        chunks.append(A.reshape(len(A), -1))
     return np.concatenate(chunks)
+
+
+def stacked(network: Network, X: np.ndarray) -> np.ndarray:
+    """X (n, p) as a stack of matrices of one row, (n, 1, p), with an axis for an ensemble's members where there are."""
+    return X[:, None, :] if network.members is None else X[:, None, None, :]

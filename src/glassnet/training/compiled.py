@@ -24,6 +24,7 @@ __all__ = ["EngineBackend", "engine_outputs", "unsupported"]
 ORDER_CHECKED = 2**15  # row numbers looked at together
 PADDING = 64  # numbers between the gradients of two slices, so that no cache line holds both
 RESIDENT_BYTES = 2**25  # of a full batch, up to which it is kept as kernels read it
+AVERAGED_TOGETHER = 2**16  # rows whose outputs by every member are kept until their mean is taken
 PREDICTED_TOGETHER = 512  # rows of a chunk of a prediction, at most
 # Multiplications of a run from which on this thread only waits for others: half a second of work, during which Ctrl-C
 # could not reach it.
@@ -72,18 +73,19 @@ class EngineBackend(Backend):
         batch = min(batch_size, len(rows.X))
         tables = sum(block.size for block in network.blocks if block.role == "embedding")
         self._multiplications = 3 * network.multiplications * batch + A_NUMBER_OF_A_TABLE * tables  # of a step
+        self._step_rows = batch_size * self.members
         whole = batch_size >= len(rows.X) and (rows.X.size + rows.T.size) * network.dtype.itemsize <= RESIDENT_BYTES
         plan = plan_of(network, batch, optimiser, clipped=bool(clip_norm), resident=whole)
         _require_fit(plan, self.rows)
         self._program = Program(plan, announce)
         self._loaded, self._order = False, np.arange(len(rows.X) if whole else 0)
         slices = plan.n_slices
-        most = threads_of(n_jobs) if slices == 1 else min(threads_of(n_jobs), slices)
+        most = threads_of(n_jobs) if slices == 1 and not plan.n_members else min(threads_of(n_jobs), slices)
         self._crew = Crew(most, self._multiplications, fixed=n_jobs is not None)
         step = network.params.size + PADDING  # from one slice's gradient to the next
         self._gradient = np.zeros(slices * step, network.dtype)
         options = {
-            "batch": batch,
+            "batch": batch * self.members,
             "gradient_step": step,
             "seed": seed,
             "l1": l1,
@@ -95,25 +97,28 @@ class EngineBackend(Backend):
     def _fixed_fields(self, batch: int) -> dict[str, Any]:
         """Fields of `records.SHARED` that data and network give."""
         network, rows = self.network, self.rows
-        roles = [(block.offset, block.offset + block.size, block.role == "weight") for block in network.blocks]
+        roles = [
+            (block.offset, block.offset + block.size, block.role == "weight", network.is_own(block))
+            for block in network.blocks
+        ]
         return {
             "X": rows.X,
             "T": rows.T,
             "weights": 0 if rows.weights is None else rows.weights,
             "gradient": self._gradient,
-            "roles": np.array(roles, np.int64).reshape(-1, 3),
+            "roles": np.array(roles, np.int64).reshape(-1, 4),
             "n_roles": len(roles),
             "smoothing": network.loss.label_smoothing,
             "smoothing_classes": network.loss.smoothing_classes(rows.T),
             "mean": int(network.reduction == "mean"),
-            "loss_sums": np.zeros(self._program.n_blocks(batch), network.dtype),
+            "loss_sums": np.zeros(self._program.n_blocks(batch) * self.members, network.dtype),
         }
 
     def run(self, state: State, rows: np.ndarray, rates: np.ndarray) -> tuple[float, bool]:
         """See `Backend.run`."""
         self._program.ready()
         first, n_steps = int(state["step"]), len(rates)
-        if n_steps != -(-len(rows) // self.batch_size):
+        if n_steps != -(-len(rows) // self._step_rows):
             raise ValueError(
                 f"{len(rows)} rows are not {n_steps} batches of {self.batch_size}, one for each of the rates"
             )
@@ -187,19 +192,21 @@ class EngineBackend(Backend):
         params = np.ascontiguousarray(params, self.network.dtype)
         done = self._run(
             self._crew.choices[-1],
-            np.arange(n),
+            np.tile(np.arange(n), self.members),
             params=params,
             rates=np.array([[0.0, 0.0, 0.0, 1.0]]),  # nothing moves, nothing is dropped
             n_steps=1,
-            batch=n,
+            batch=n * self.members,
             update=0,
             clip_norm=0.0,
-            loss_sums=np.zeros(self._program.n_blocks(n), self.network.dtype),
+            loss_sums=np.zeros(self._program.n_blocks(n) * self.members, self.network.dtype),
         )
         if not done["n_done"][0]:
             raise GivenUp
         G = self._gradient[: params.size].copy()
         loss = self.per_row(float(done["total_loss"][0]))
+        if self.network.reduction == "mean":
+            loss /= self.members
         for block in self.network.blocks:
             if block.role == "weight" and (self.l1 or self.l2):
                 W = params[block.slice]
@@ -213,16 +220,19 @@ class EngineBackend(Backend):
 
     def evaluate(self, params: np.ndarray, rows: Rows) -> tuple[float, np.ndarray]:
         """The loss on other rows, without dropout, smoothing or penalties, and the outputs Y."""
-        predictor = _predictor(self.network)
+        predictor, members = _predictor(self.network), self.network.members
         _require_fit(predictor.plan, rows)
         self._evaluating = program = predictor.take()
         try:
-            Y, total = predictor.run(program, params, rows.X, self.n_jobs, rows)
+            Y, total = predictor.run(program, params, rows.X, self.n_jobs, None if members else rows)
             if program.stop[0]:
                 raise GivenUp
         finally:
             self._evaluating = None
             predictor.give_back(program)
+        if members:  # judged by the mean of its members' outputs
+            losses = self.network.loss.rows(self.network.loss.scores(Y), rows.T).astype(np.float64)
+            total = float(losses.sum() if rows.weights is None else rows.weights @ losses)
         return self.per_row(total, rows), Y
 
 
@@ -263,7 +273,11 @@ class _Predictor:
         if X.ndim != 2 or X.shape[1] != program.plan.widths[0]:
             raise ValueError(f"X must have {program.plan.widths[0]} columns, got the shape {X.shape}")
         n, work = len(X), len(X) * self.weights
-        Y = np.empty((n, self.n_outputs), self.dtype)
+        if program.plan.n_members and n > AVERAGED_TOGETHER:
+            parts = [X[first : first + AVERAGED_TOGETHER] for first in range(0, n, AVERAGED_TOGETHER)]
+            return np.concatenate([self.run(program, params, part, n_jobs)[0] for part in parts]), 0.0
+        members = max(program.plan.n_members, 1)
+        Y = np.empty((members, n, self.n_outputs), self.dtype)
         fields: dict[str, Any] = {}
         if rows is not None:
             T = np.ascontiguousarray(rows.T, self.dtype)
@@ -272,6 +286,7 @@ class _Predictor:
             fields = {"T": T, "weights": weights, "loss_sums": sums}
         n_threads = threads_of(n_jobs) if work >= WORTH_SHARING else 1
         program.run("predict", n_threads, wait=work > WORTH_WAITING, X=X, Y=Y, n_rows=n, params=params, **fields)
+        Y = Y[0] if members == 1 else Y.mean(axis=0)
         return Y, float(sums.sum(dtype=np.float64)) if rows is not None else 0.0
 
 

@@ -60,12 +60,13 @@ def train(
 
 def run_epoch(epoch: int, state: State, backend: Backend, options: TrainingOptions, watch: Watch, pace: Pace) -> None:
     """Train on every row once, validating where it is due; a reason to stop ends the epoch early."""
-    rows = row_order(len(backend.rows.X), backend.batch_size, options.seed, epoch, backend.random_words)
+    n_rows, batch_size, members = len(backend.rows.X), backend.batch_size, backend.members
+    rows = row_order(n_rows, batch_size, options.seed, epoch, backend.random_words, members)
     first = int(state["step"])
     rates = options.rates(first, backend.steps_per_epoch, backend.steps_per_epoch, watch.losses())
     if watch.reason:  # Ctrl-C, while the order was drawn
         return
-    total, size, done = 0.0, backend.batch_size, 0
+    total, size, done = 0.0, batch_size * members, 0
     while done < backend.steps_per_epoch:
         end = end_of_run(done, first, backend.steps_per_epoch, options, pace)
         with pace.timing(end - done):
@@ -86,15 +87,24 @@ def run_epoch(epoch: int, state: State, backend: Backend, options: TrainingOptio
     watch.end_epoch(epoch, first + done, loss, float(rates[done - 1, 0]), state["params"])
 
 
-def row_order(n_rows: int, batch_size: int, seed: int, epoch: int, draw: Draw | None = None) -> np.ndarray:
+def row_order(
+    n_rows: int, batch_size: int, seed: int, epoch: int, draw: Draw | None = None, members: int = 1
+) -> np.ndarray:
     """The order of rows in an epoch: shuffled anew each time, or as they are when one batch holds them all.
 
     draw : how to draw the first n words of a stream, where a backend has a faster way.
+    members : of an ensemble; each has an order of its own. What they see in the first step stands first, member after
+        member, then what they see in the second.
     """
     if batch_size >= n_rows:
-        return np.arange(n_rows)
-    stream = Stream(seed, Purpose.ORDER, step=epoch)
-    return stream.permutation(n_rows) if draw is None else order_of(draw(stream, n_rows))
+        return np.tile(np.arange(n_rows), members)
+    streams = [Stream(seed, Purpose.ORDER, step=epoch, layer=member) for member in range(members)]
+    orders = [stream.permutation(n_rows) if draw is None else order_of(draw(stream, n_rows)) for stream in streams]
+    if members == 1:
+        return orders[0]
+    return np.concatenate(
+        [order[first : first + batch_size] for first in range(0, n_rows, batch_size) for order in orders]
+    )
 
 
 class Pace:
