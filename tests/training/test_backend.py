@@ -261,3 +261,22 @@ def test_lbfgs_interrupted_between_two_calls_makes_no_other():
     assert (outcome.reason, len(calls)) == ("interrupted", 4)
     assert any(np.array_equal(outcome.params, params) for params in calls)
     assert outcome.best_epoch == len(outcome.history) > 0
+
+
+def test_the_average_of_weights_follows_the_steps_and_is_what_predicts():
+    network = Network([Dense(1)], "squared_error", 1, random_state=0)
+    rows = Rows(np.arange(4.0)[:, None], np.arange(4.0)[:, None])
+    backend = ReferenceBackend(network, GradientDescent(), rows, batch_size=4, averaging=0.5)
+    state = backend.start()
+    path = [state["params"].copy()]
+    for _ in range(3):
+        backend.run(state, np.arange(4), np.array([[0.05, 0.0, 1.0, 1.0]]))
+        path.append(state["params"].copy())
+    # Shares 1/2, then always 1/2: ((p0 + p1)/2 + p2)/2, and so on.
+    first = (path[0] + path[1]) / 2
+    second = (first + path[2]) / 2
+    np.testing.assert_allclose(state["average"], (second + path[3]) / 2, rtol=1e-12)
+    assert backend.weights_of(state) is state["average"]
+    plain = ReferenceBackend(network, GradientDescent(), rows, batch_size=4)
+    assert plain.weights_of(plain.start()).shape == (2,)
+    assert "average" not in plain.start()

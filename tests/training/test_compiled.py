@@ -480,6 +480,7 @@ def problems(draw):
         "l1": draw(st.sampled_from([0.0, 0.0, 0.01])),
         "l2": draw(st.sampled_from([0.0, 0.1])),
         "clip_norm": draw(st.sampled_from([None, 0.5])),
+        "averaging": draw(st.sampled_from([0.0, 0.0, 0.9])),
     }
     return Problem(
         layers,

@@ -62,6 +62,7 @@ SHARED = np.dtype(
         ("params", WHOLE),
         ("gradient", WHOLE),  # of the first slice,
         ("gradient_step", WHOLE),  # and from one slice's to the next
+        ("average", WHOLE),  # of the parameters; 0: none is kept
         ("moment_1", WHOLE),
         ("moment_2", WHOLE),
         ("roles", WHOLE),  # int64 (n, 4), of parameter blocks: begin, end, whether weights, whether each member's own
@@ -76,6 +77,7 @@ SHARED = np.dtype(
         ("l1", REAL),
         ("l2", REAL),
         ("clip_norm", REAL),  # 0: none
+        ("memory", REAL),  # of the average
         ("smoothing", REAL),
         ("smoothing_classes", WHOLE),
         ("mean", WHOLE),  # whether the loss is a mean over rows

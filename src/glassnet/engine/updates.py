@@ -10,6 +10,7 @@ from glassnet.engine.formulas import compiled_formula
 from glassnet.engine.memory import call, float64s, int64s, jit, local_at, operation_at, reals_of, shared_at
 from glassnet.engine.operations import Kernel
 from glassnet.engine.records import N_FACTORS, N_ROLE, OPERATION_SIZE
+from glassnet.maths.averaging import averaged, share_of_step
 from glassnet.maths.optimisers import OPTIMISERS
 from glassnet.maths.penalties import decay, penalty_backward
 
@@ -69,6 +70,7 @@ def update(dtype: Any, name: str) -> Kernel:
     """P, M, V ← the optimiser's formula, on the parameters from local.from_param to local.to_param."""
     optimiser = OPTIMISERS[name]
     n_moments, prepare = len(optimiser.moments), _prepare(dtype)
+    average, share_of = compiled_formula(averaged, dtype), compiled_formula(share_of_step, np.float64)
     step_of = _uniform(compiled_formula(optimiser.formula, dtype), n_moments, optimiser.n_factors)
     reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
 
@@ -88,6 +90,10 @@ def update(dtype: Any, name: str) -> Kernel:
                 M[i] = m
             if n_moments > 1:
                 V[i] = v
+        if shared.average:
+            M, share = reals(shared.average + size * first, n), real(share_of(float(local.step + 1), shared.memory))
+            for i in range(n):
+                M[i] = average(M[i], P[i], share)
 
     return kernel
 

@@ -2,7 +2,7 @@
 
 A backend is what the training loop talks to; it cannot tell one from another (`Backend` says what it must have). It
 holds the data and the network, and works on a `state`, a dict of arrays: the flat `params`, the optimiser's moments by
-name, and `step`, the number of steps done.
+name, `step`, the number of steps done, and where weights are averaged their `average`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from glassnet.maths.averaging import averaged, share_of_step
 from glassnet.maths.layers import Draws
 from glassnet.maths.optimisers import Optimiser
 from glassnet.maths.penalties import clip_by_norm, decay, penalty, penalty_backward
@@ -61,12 +62,14 @@ class Backend:
 
     network : whose weights are the first.   optimiser : of the steps.   rows : to train on.
     batch_size : rows a step, for each member of an ensemble; the last batch of an epoch may be smaller.
+    averaging : memory of the average of weights, see `maths.averaging`; 0 keeps none.
     """
 
     network: Network
     optimiser: Optimiser
     rows: Rows
     batch_size: int
+    averaging: float = 0.0
 
     @property
     def members(self) -> int:
@@ -81,7 +84,12 @@ class Backend:
     def start(self) -> State:
         """The state before the first step: the network's weights, moments at 0."""
         params = self.network.params.copy()
-        return {"params": params, "step": np.zeros((), np.int64), **self.optimiser.start(params)}
+        average = {"average": params.copy()} if self.averaging else {}
+        return {"params": params, "step": np.zeros((), np.int64), **self.optimiser.start(params), **average}
+
+    def weights_of(self, state: State) -> np.ndarray:
+        """The weights to validate and to predict with: the average, where there is one."""
+        return state.get("average", state["params"])
 
     def per_row(self, total: float, rows: Rows | None = None) -> float:
         """A summed loss as the network reduces it: divided by the weight of the rows, or left a sum; 0 of no weight."""
@@ -138,7 +146,7 @@ class ReferenceBackend(Backend):
 
     batch_size : rows a step; the last batch of an epoch may be smaller.
     l1, l2 : penalties on the weights, added to the loss.   clip_norm : longest gradient, or None.
-    seed : of the dropout masks.
+    averaging : memory of the average of weights; 0 for none.   seed : of the dropout masks.
     """
 
     def __init__(
@@ -151,9 +159,11 @@ class ReferenceBackend(Backend):
         l1: float = 0.0,
         l2: float = 0.0,
         clip_norm: float | None = None,
+        averaging: float = 0.0,
         seed: int = 0,
     ) -> None:
         self.network = network
+        self.averaging = averaging
         self.optimiser = optimiser
         self.rows = rows
         self.batch_size = batch_size
@@ -212,6 +222,9 @@ class ReferenceBackend(Backend):
                 W[...] = decay(W, learning_rate, weight_decay)
         self.optimiser.update(state["params"], G, state, step + 1, learning_rate)
         state["step"] += 1
+        if self.averaging:
+            average, share = state["average"], share_of_step(np.float64(step + 1), self.averaging)
+            average[...] = averaged(average, state["params"], average.dtype.type(share))
         if network.reduction == "sum":
             return loss
         return loss * float(batch.size if weights is None else weights.sum())

@@ -77,6 +77,7 @@ def make_backend(
     l1: float = 0.0,
     l2: float = 0.0,
     clip_norm: float | None = None,
+    averaging: float = 0.0,
     seed: int = 0,
     n_jobs: int | None = None,
     announce: Callable[[int], Any] | None = None,
@@ -88,6 +89,7 @@ def make_backend(
     Raises CompilerUnavailable where the engine cannot start.
     """
     options: dict[str, Any] = {"batch_size": batch_size, "l1": l1, "l2": l2, "clip_norm": clip_norm, "seed": seed}
+    options["averaging"] = averaging
     if kind == "reference":
         return ReferenceBackend(network, optimiser, rows, **options)
     from glassnet.training.compiled import EngineBackend

@@ -57,6 +57,7 @@ class EngineBackend(Backend):
         l1: float = 0.0,
         l2: float = 0.0,
         clip_norm: float | None = None,
+        averaging: float = 0.0,
         seed: int = 0,
         n_jobs: int | None = None,
         announce: Callable[[int], Any] | None = None,
@@ -67,6 +68,7 @@ class EngineBackend(Backend):
         X, T = (np.ascontiguousarray(part, network.dtype) for part in (rows.X, rows.T))
         self.rows = Rows(X, T, weights)
         self.batch_size = batch_size
+        self.averaging = averaging
         self._evaluating: Program | None = None
         self.l1, self.l2 = l1, l2
         self.n_jobs = n_jobs
@@ -91,6 +93,7 @@ class EngineBackend(Backend):
             "l1": l1,
             "l2": l2,
             "clip_norm": clip_norm or 0.0,
+            "memory": averaging,
         }
         self._fields = options | self._fixed_fields(batch)
 
@@ -132,6 +135,7 @@ class EngineBackend(Backend):
             factors=self._factors(first, rates),
             n_steps=n_steps,
             step=first,
+            average=state["average"] if self.averaging else 0,
             **{f"moment_{i}": state[name] for i, name in enumerate(self.optimiser.moments, 1)},
         )
         self._crew.timed(n_threads, time.perf_counter() - begun, int(done["n_done"][0]))

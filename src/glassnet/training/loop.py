@@ -77,14 +77,14 @@ def run_epoch(epoch: int, state: State, backend: Backend, options: TrainingOptio
             total = math.nan
         watch.check_time()
         if finite and done and (validation_due(first + done, backend.steps_per_epoch, options) or watch.reason):
-            watch.validate(epoch, first + done, state["params"])
+            watch.validate(epoch, first + done, backend.weights_of(state))
         if watch.reason or not finite:
             break
     if done == 0 and finite:  # interrupted before the epoch's first step was complete: there is nothing to write down
         return
     seen = rows[: max(done, 1) * size]  # of an epoch cut short; a step that is not finite may not count as done
     loss = backend.per_row(total) / backend.share(seen)
-    watch.end_epoch(epoch, first + done, loss, float(rates[done - 1, 0]), state["params"])
+    watch.end_epoch(epoch, first + done, loss, float(rates[done - 1, 0]), backend.weights_of(state))
 
 
 def row_order(
