@@ -48,6 +48,13 @@ def test_set_output_makes_frames(library, frame):
     np.testing.assert_array_equal(found.to_numpy(), TableEncoder().fit_transform(X))
 
 
+def test_frames_keep_the_index_of_the_table():
+    frame = pd.DataFrame({"age": [1.0, 2.0, 4.0]}, index=[7, 7, 9])
+    encoder = TableEncoder().set_output(transform="pandas")
+    assert encoder.fit_transform(frame).index.tolist() == [7, 7, 9]
+    assert encoder.transform(frame).index.tolist() == [7, 7, 9]
+
+
 def test_a_global_choice_of_output_leaves_the_estimators_alone():
     model = GlassNetRegressor(max_epochs=2, random_state=0)
     expected = model.fit(X, y).predict(X)

@@ -172,7 +172,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
         """`fit` and `transform` of the same table, which is taken apart once."""
         table = table_of(X)
-        return self.fit(table).transform(table)
+        return self.fit(table).encode(table, self.dtype)  # scikit-learn makes a frame of it, with the index of X
 
     def encode(self, X: Any, dtype: Any) -> np.ndarray:
         """What `transform` returns, as an array of this float type whatever `set_output` says."""
