@@ -176,6 +176,14 @@ def test_cells_that_a_sparse_matrix_does_not_store_are_zeros(form):
     np.testing.assert_array_equal(np.stack(table.columns, axis=-1), X)
 
 
+def test_a_column_that_is_refused_has_as_many_rows_as_the_others_wherever_it_stands():
+    table = table_of({"tags": [[1]] * 5, "a": [0.0, 1, 2, 3, 4]})
+    for rows, left in (([4, 0, 4], [4, 0, 4]), (np.arange(5) > 2, [3, 4]), (slice(1, 3), [1, 2])):
+        part = table.take(rows)
+        assert part.n_rows == len(left)
+        assert part.columns[1].tolist() == left
+
+
 def test_take_keeps_the_rows_asked_for_in_their_order():
     table = table_of({"a": [1.0, 2.0, 3.0], "b": ["x", "y", "z"]}).take([2, 0])
     assert isinstance(table, Table)

@@ -161,7 +161,7 @@ class Refused:
 
     def __getitem__(self, rows: Any) -> Refused:
         """Some of the rows are refused likewise."""
-        return self
+        return Refused(self.error, len(np.arange(self.length)[rows]))
 
 
 def family_of_values(values: list[Any], name: Any) -> Column:

@@ -139,8 +139,10 @@ def _table_of_dict(X: dict[Any, Any]) -> Table:
     for name, length in zip(X, lengths, strict=True):
         if length != lengths[0]:
             raise DataError(f"must have {lengths[0]} values, as the first column", column=name, value=length)
+    names = [str(name) for name in X]
+    _require_unique(names)  # 1 and "1" are two keys and one name
     _require_size((lengths[0] if lengths else 0, len(columns)))
-    return Table([str(name) for name in X], columns, named=True)
+    return Table(names, columns, named=True)
 
 
 def _column_of(values: Any, name: Any) -> Column:
