@@ -61,6 +61,8 @@ DURATIONS = {
     "Arrow": pa.table({"a": pa.array([1, None], pa.duration("s"))}),
     "array": np.array([[1], ["NaT"]], dtype="timedelta64[s]"),
     "objects": [[pd.Timedelta(1, "s")], [pd.NaT]],
+    "NumPy's among objects": [[np.timedelta64(1, "s")], [None]],
+    "of several units": {"a": [np.timedelta64(1, "s"), np.timedelta64("NaT", "D")]},
 }
 
 
@@ -70,6 +72,10 @@ def test_durations_of_every_origin_are_microseconds(origin):
     assert values.dtype == "timedelta64[us]"
     assert values[0] == np.timedelta64(1, "s")
     assert np.isnat(values[1])
+
+
+def test_durations_among_numbers_are_texts():
+    assert column({"a": [np.timedelta64(1, "s"), 5]}) == ["1 seconds", "5"]
 
 
 TIMES = {
