@@ -222,6 +222,42 @@ def loss_of(y, P):
     return log_loss(y, P)
 
 
+def test_a_refitted_network_has_the_temperature_of_the_one_that_had_not_seen_the_rows():
+    """Few rows learned by heart: on rows it has trained on, such a network would be sharpened, not softened."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(300, 10))
+    y = X[:, 0] + 2 * rng.normal(size=300) > 0
+    options = {"calibration": "temperature", "scoring": "accuracy", "schedule": "constant", "hidden_layer_sizes": (64,)}
+    once, again = (quick(GlassNetClassifier, refit=refit, **options).fit(X, y) for refit in (False, True))
+    assert not np.array_equal(once.network_.params, again.network_.params)
+    assert again.temperature_ == once.temperature_ > 1.3
+
+
+def test_calibrate_weighs_classes_as_fit_does():
+    X, y = classes(1200, k=2)
+    options = {"calibration": "temperature", "class_weight": {0: 10.0}, "max_epochs": 5}
+    rest, held = slice(0, 600), slice(600, None)
+    clf = quick(GlassNetClassifier, **options).fit(X[rest], y[rest], validation=(X[held], y[held]))
+    found = clf.temperature_
+    assert clf.calibrate(X[held], y[held]).temperature_ == found
+    plain = quick(GlassNetClassifier, **options | {"class_weight": None}).fit(X[rest], y[rest])
+    weights = np.where(y[held] == 0, 10.0, 1.0)
+    plain.network_.params = clf.network_.params
+    assert plain.calibrate(X[held], y[held], sample_weight=weights).temperature_ == pytest.approx(found, rel=1e-6)
+    assert plain.calibrate(X[held], y[held]).temperature_ != pytest.approx(found, rel=1e-2)
+
+
+def test_rows_that_cannot_calibrate_leave_the_model_as_it_is():
+    X, y = classes(400)
+    clf = quick(GlassNetClassifier, calibration="temperature").fit(X, y)
+    temperature, sets = clf.temperature_, clf.predict_set(X)
+    assert temperature != 1.0
+    with pytest.raises(DataError, match=r"^row 1: y must hold the classes of training, 0, 1, 2, got 7$"):
+        clf.calibrate(X, np.full(400, 7))
+    assert clf.temperature_ == temperature
+    assert np.array_equal(clf.predict_set(X), sets)
+
+
 def test_calibration_finds_the_temperature_on_the_rows_that_validate():
     X, y = classes(1000)
     options = {"max_epochs": 10}

@@ -99,9 +99,9 @@ def calibrate(estimator: Any, samples: Samples, Y: np.ndarray) -> None:
 
     Y : the network's outputs for the samples, which training did not use.
     """
-    if estimator.settings_["calibration"] == "temperature":
-        estimator._temperature = temperature_of(estimator, samples, Y)
-    estimator._conformal = conformal_scores(estimator, samples, Y)
+    found = temperature_of(estimator, samples, Y) if estimator.settings_["calibration"] == "temperature" else 1.0
+    conformal = conformal_scores(estimator, samples, Y, found)
+    estimator._temperature, estimator._conformal = found, conformal  # both, or none where the samples do not fit
 
 
 def temperature_of(estimator: Any, samples: Samples, Y: np.ndarray) -> float:
@@ -115,21 +115,22 @@ def temperature_of(estimator: Any, samples: Samples, Y: np.ndarray) -> float:
     return find_temperature(slope)
 
 
-def probabilities_of(estimator: Any, Y: np.ndarray) -> np.ndarray:
-    """Probabilities (n, K) from the network's outputs, with the estimator's temperature."""
-    if estimator._temperature != 1.0:
+def probabilities_of(estimator: Any, Y: np.ndarray, temperature: float | None = None) -> np.ndarray:
+    """Probabilities (n, K) from the network's outputs, with a temperature, the estimator's if None is given."""
+    temperature = estimator._temperature if temperature is None else temperature
+    if temperature != 1.0:
         temper = temper_classes if estimator.network_.loss.name == "cross_entropy" else temper_labels
-        Y = temper(Y, estimator._temperature)
+        Y = temper(Y, temperature)
     return estimator._targets.probabilities(Y)
 
 
-def conformal_scores(estimator: Any, samples: Samples, Y: np.ndarray) -> Conformal | None:
-    """The scores of the samples; None for labels that do not exclude each other."""
+def conformal_scores(estimator: Any, samples: Samples, Y: np.ndarray, temperature: float) -> Conformal | None:
+    """The scores of the samples at a temperature; None for labels that do not exclude each other."""
     targets, loss = estimator._targets, estimator.network_.loss
     if targets.kind == "multilabel":
         return None
     if targets.kind == "classes":
-        P = probabilities_of(estimator, Y)
+        P = probabilities_of(estimator, Y, temperature)
         right = P[np.arange(len(P)), targets.encode(samples.y)]
         return Conformal("probability", 1.0 - right[:, None], samples.weights)
     y, P = numbers(samples.y), targets.unscaled(Y)

@@ -161,9 +161,14 @@ class Fitting:
             self.options = replace(self.options, observers=(epochs,))
 
     def train(self, training: Rows, held: Held | None) -> Outcome:
-        """Run the loop the settings ask for, on the engine they ask for; the network then has the best weights."""
+        """Run the loop the settings ask for, on the engine they ask for; the network then has the best weights.
+
+        `validated` is the network that the held-out rows did not train: the same one, unless there is a refit.
+        """
         run, begun = train_lbfgs if self.settings["optimizer"] == LBFGS else train, time.monotonic()
         outcome = run(self.backend(training), self.options, None if held is None else held.rows, self.progress)
+        self.validated = self.network
+        self.validated.params = outcome.params
         if self.settings["refit"] and held is not None and outcome.reason not in CUT_SHORT:
             outcome = self._refit(run, outcome, held, time.monotonic() - begun)
         self.network.params = outcome.params
