@@ -80,6 +80,27 @@ def test_a_splitter_sees_the_rows_as_they_were_handed_over():
     assert clf.history_[0]["step"] == -(-100 // clf.settings_["batch_size"])  # rows of neither part are left out
 
 
+def test_a_predefined_split_goes_by_the_rows_as_they_were_handed_over():
+    X, y = table()
+    weights, fold = np.ones(200), np.where(np.arange(200) % 4 == 0, 0, -1)
+    weights[:10] = 0  # left out: the folds of the rest stay theirs
+    options = {"batch_size": 32, "input_scaling": "none"}
+    numbers, split = X[["size"]], PredefinedSplit(fold)
+    clf = quick(**options).fit(numbers, y, sample_weight=weights, validation=split)
+    twin = quick(**options).fit(numbers.iloc[10:], y[10:], validation=PredefinedSplit(fold[10:]))
+    np.testing.assert_allclose(clf.network_.params, twin.network_.params, rtol=1e-5)
+    with pytest.raises(DataError, match=r"^validation must hold a fold for each of 199 rows, got 200$"):
+        quick().fit(numbers[1:], y[1:], validation=split)
+
+
+def test_groups_that_cannot_be_compared_are_refused():
+    X, y = table()
+    with pytest.raises(DataError) as caught:
+        quick().fit(X, y, groups=["a", None] * 100)
+    message = "groups must hold labels of one kind, got ['NoneType', 'str']. Make them all text: str(label)."
+    assert str(caught.value) == message
+
+
 @pytest.mark.parametrize("validation", [None, GroupKFold(5)], ids=["at random", "a splitter"])
 def test_groups_stay_together(validation):
     X, y = table()
