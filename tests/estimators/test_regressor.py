@@ -48,6 +48,15 @@ def test_one_column_stays_one_column():
     assert quick(max_epochs=1).fit(X, y[:, None]).predict(X).shape == (300, 1)
 
 
+def test_one_column_of_quantiles_stays_one_column():
+    X, y = line()
+    options = {"quantiles": (0.1, 0.5, 0.9), "max_epochs": 3}
+    flat, column = quick(**options).fit(X, y), quick(**options).fit(X, y[:, None])
+    assert column.predict(X).tolist() == flat.predict(X)[:, None].tolist()
+    assert column.predict_interval(X).tolist() == flat.predict_interval(X)[:, None].tolist()
+    assert column.predict_interval(X).shape == (300, 1, 2)
+
+
 def test_quantiles_cover_their_share_and_never_cross():
     X, y = line(3000, noise=1.0)
     model = quick(loss="quantile", quantiles=(0.1, 0.5, 0.9)).fit(X, y)
