@@ -467,6 +467,16 @@ def test_warm_start_with_another_network_or_scaling_is_refused(change):
         clf.set_params(**change).fit(X, y)
 
 
+def test_warm_start_takes_types_and_arrays_of_numpy_for_what_they_say():
+    X, y = np.linspace(0, 1, 40)[:, None], np.linspace(0, 1, 40)
+    options = {"hidden_layer_sizes": np.array([3]), "quantiles": np.array([0.1, 0.9]), "dtype": np.float32}
+    model = GlassNetRegressor(warm_start=True, max_epochs=2, random_state=0, **options).fit(X, y)
+    first = model.predict_quantiles(X)
+    assert not np.array_equal(model.fit(X, y).predict_quantiles(X), first)
+    assert model.settings_["quantiles"] == (0.1, 0.9)
+    assert model.settings_["hidden_layer_sizes"] == (3,)
+
+
 def test_warm_start_keeps_what_auto_became_and_the_split():
     X, y = table(120)
     X_large, y_large = table(1440, seed=1)
