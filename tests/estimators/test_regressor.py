@@ -127,6 +127,17 @@ def test_a_target_near_the_largest_float_is_refused_not_infinite():
         quick().fit(X, [1e308, -1e308, 1e308, 0.0])
 
 
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "robust"])
+def test_tiny_targets_are_scaled_like_others(scaling):
+    """0, 1, 2, 5 times a power of two so small that its square is 0: the same numbers for the network."""
+    y = np.array([0.0, 1.0, 2.0, 5.0])
+    ordinary, tiny = NumberTargets.fit(y, scaling), NumberTargets.fit(np.ldexp(y, -700), scaling)
+    assert tiny.scale.tolist() == np.ldexp(ordinary.scale, -700).tolist()
+    assert tiny.encode(np.ldexp(y, -700)).tolist() == ordinary.encode(y).tolist()
+    both = NumberTargets.fit(np.column_stack([y, np.ldexp(y, -700)]), scaling)  # each column by itself
+    assert both.scale.tolist() == [ordinary.scale[0], tiny.scale[0]]
+
+
 def test_scaling_by_hand():
     y = np.array([1.0, 3.0, 5.0, 7.0])
     standard = NumberTargets.fit(y, "standard")

@@ -18,6 +18,9 @@ from glassnet.tables.frames import listed, target_of
 __all__ = ["ClassTargets", "MultilabelTargets", "NumberTargets", "class_targets", "given_classes", "numbers"]
 
 
+TINY = -100  # exponents of 2 below which numbers are enlarged, or their squares would vanish
+
+
 def class_targets(y: Any) -> ClassTargets | MultilabelTargets:
     """Fit the targets of a classifier: labels (n,), or a matrix of 0 and 1 for several labels a row.
 
@@ -207,6 +210,9 @@ class NumberTargets:
         quartiles, "none". A column that does not vary gets scale 1."""
         flat = _checked(y).ndim == 1
         Y = numbers(y)
+        exponent = np.frexp(abs(Y).max(axis=0))[1]
+        exponent = np.where(exponent < TINY, exponent, 0)
+        Y = np.ldexp(Y, -exponent)  # exact
         with np.errstate(over="ignore", invalid="ignore"):
             centre, scale = {
                 "none": lambda: (np.zeros(Y.shape[1]), np.ones(Y.shape[1])),
@@ -216,6 +222,8 @@ class NumberTargets:
             }[scaling]()
         if not np.isfinite(centre).all() or not np.isfinite(scale).all():
             raise DataError("is too large to be scaled in float64", argument="y", value=float(np.abs(Y).max()))
+        if scaling != "none":
+            centre, scale = np.ldexp(centre, exponent), np.ldexp(scale, exponent)
         return cls(centre, np.where(scale > 0, scale, 1.0), flat)
 
     def n_outputs(self, loss: Loss) -> int:
