@@ -139,6 +139,15 @@ def test_a_dropped_column_of_lists_may_stand_first_where_rows_are_left_out():
     assert model.predict(X).tolist() == expected.predict({"a": X["a"]}).tolist()
 
 
+def test_numbers_that_float32_cannot_hold_are_refused_by_name_where_nothing_scales_them():
+    X, y = {"age": [1.0, 2.0, 3.0], "size": [0.0, 1.0, 1e39]}, [0, 1, 2]
+    with pytest.raises(DataError) as caught:
+        GlassNetRegressor((), input_scaling="none", max_epochs=1).fit(X, y)
+    message = "row 3: column 'size' must not exceed 3.4e+38 without scaling, got 1e+39. Use a scaling."
+    assert str(caught.value) == message
+    assert GlassNetRegressor((), max_epochs=1).fit(X, y).predict(X).shape == (3,)
+
+
 def test_keys_of_a_dict_that_are_one_name_are_refused():
     with pytest.raises(ColumnError, match=r"^column '1' occurs 2 times\. Give every column a name of its own\.$"):
         TableEncoder().fit({1: [1.0, 2.0], "1": [3.0, 4.0]})

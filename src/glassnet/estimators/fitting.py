@@ -59,7 +59,7 @@ class Fitting:
 
         self.samples = self.counted(samples)
         self.encoder = estimator.encoder_ if again else fitted_encoder(self.samples.table, settings, name)
-        matrix = self.encoder.encode(self.samples.table, np.float64)
+        matrix = self.matrix_of(self.samples)
         self.network = self.new_network(matrix.shape[1])
         self.rows = self.encoded(self.samples, matrix)
         self.progress: Progress = progress_for(estimator.verbose)
@@ -80,6 +80,10 @@ class Fitting:
         if self._again:
             network.params = self.estimator.network_.params
         return network
+
+    def matrix_of(self, samples: Samples) -> np.ndarray:
+        """The encoded table in float64, of numbers that the network's float type can hold."""
+        return self.encoder.encode(samples.table, np.float64, cast_to=self.settings["dtype"])
 
     def encoded(self, samples: Samples, matrix: np.ndarray) -> Rows:
         """The samples as rows for the network."""
@@ -112,7 +116,7 @@ class Fitting:
     def _given(self, X: Any, y: Any, sample_weight: Any = None) -> Held:
         """The set that the user passed, encoded like the training rows."""
         samples = self.counted(samples_of(X, y, sample_weight, type(self.estimator).__name__))
-        return Held(self.encoded(samples, self.encoder.encode(samples.table, np.float64)), samples, own=True)
+        return Held(self.encoded(samples, self.matrix_of(samples)), samples, own=True)
 
     def _classes(self) -> np.ndarray | None:
         """The class (n,) of each row, where every class is to give its share."""

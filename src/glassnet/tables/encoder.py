@@ -174,14 +174,17 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         table = table_of(X)
         return self.fit(table).encode(table, self.dtype)  # scikit-learn makes a frame of it, with the index of X
 
-    def encode(self, X: Any, dtype: Any) -> np.ndarray:
-        """What `transform` returns, as an array of this float type whatever `set_output` says."""
+    def encode(self, X: Any, dtype: Any, cast_to: Any = None) -> np.ndarray:
+        """What `transform` returns, as an array of this float type whatever `set_output` says.
+
+        cast_to : a narrower type that the caller casts it to, whose largest number is then the limit.
+        """
         table = table_of(X)
         columns = self._matching(table)
         matrix = np.empty((table.n_rows, self._starts[-1]), dtype=dtype)
         numbers_done = self._numbers is not None and self._numbers.write(columns, matrix)
         work = [
-            (kind, kind.prepare(values, matrix.dtype), start, stop)
+            (kind, kind.prepare(values, cast_to or matrix.dtype), start, stop)
             for kind, values, (start, stop) in zip(self.kinds_, columns, pairwise(self._starts), strict=True)
             if stop > start and not (numbers_done and isinstance(kind, Number))
         ]
