@@ -276,6 +276,24 @@ def test_refit_takes_the_rows_of_the_users_validation_set_too():
     assert clf.network_.params.tobytes() == alone.network_.params.tobytes()
 
 
+@pytest.mark.parametrize("options", [{}, {"class_weight": {"yes": 3.0}}], ids=["of rows", "and of classes"])
+def test_refit_weighs_both_sets_in_the_same_units(options):
+    X, y = table()
+    X_val, y_val = table(100, seed=1)
+    rng = np.random.default_rng(2)
+    weights, weights_val = rng.uniform(1, 2, size=200), rng.uniform(10, 20, size=100)  # ten times as much
+    options = {"schedule": "constant", "batch_size": 32, "input_scaling": "none", **options}
+    numbers, numbers_val = X[["size"]], X_val[["size"]]
+    both = pd.concat([numbers, numbers_val], ignore_index=True), np.concatenate([y, y_val])
+    for given, given_val in ((weights, weights_val), (None, weights_val), (weights, None)):
+        clf = quick(refit=True, **options)
+        clf.fit(numbers, y, sample_weight=given, validation=(numbers_val, y_val, given_val))
+        ones = [np.ones(n) if part is None else part for n, part in ((200, given), (100, given_val))]
+        alone = quick(early_stopping=False, **options).set_params(max_epochs=clf.best_epoch_)
+        alone.fit(*both, sample_weight=np.concatenate(ones))
+        np.testing.assert_allclose(clf.predict_proba(numbers), alone.predict_proba(numbers), rtol=1e-4)
+
+
 def test_refit_without_validation_rows_is_fit():
     X, y = table()
     options = {"early_stopping": False, "max_epochs": 3}

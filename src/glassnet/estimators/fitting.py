@@ -184,7 +184,8 @@ class Fitting:
         seconds : of the time limit that are spent. Where the rest is cut short, the weights of the first training are
         the better ones, and are kept.
         """
-        rows, limit = join(self.rows, held.rows) if held.own else self.rows, self.options.time_limit
+        units = self.samples.loss_unit, held.samples.loss_unit
+        rows, limit = join(self.rows, held.rows, units) if held.own else self.rows, self.options.time_limit
         left = None if limit is None else max(limit - seconds, 1e-3)
         self.network = self.new_network(rows.X.shape[1])
         plain: dict[str, Any] = {"score": None, "observers": (), "callbacks": ()}
@@ -217,12 +218,18 @@ class Fitting:
         return backend
 
 
-def join(rows: Rows, more: Rows) -> Rows:
-    """All rows of both; weights have mean 1 in each."""
-    weights = None
+def join(rows: Rows, more: Rows, units: tuple[float, float]) -> Rows:
+    """All rows of both, each with its own weight: those of each part have mean 1 in its unit, and so have all then."""
+    parts, weights = (rows, more), None
     if rows.weights is not None or more.weights is not None:
-        ones = [np.ones(len(part.X), part.X.dtype) if part.weights is None else part.weights for part in (rows, more)]
-        weights = np.concatenate(ones)
+        mean = np.average(units, weights=[len(part.X) for part in parts])
+        weights = np.concatenate(
+            [
+                (np.ones(len(part.X), part.X.dtype) if part.weights is None else part.weights) * (unit / mean)
+                for part, unit in zip(parts, units, strict=True)
+            ],
+            dtype=rows.X.dtype,
+        )
     return Rows(np.concatenate([rows.X, more.X]), np.concatenate([rows.T, more.T]), weights)
 
 
