@@ -259,6 +259,12 @@ def test_targets_of_every_origin_are_arrays(y, expected):
     np.testing.assert_array_equal(found, expected)
 
 
+def test_a_target_with_rows_of_several_lengths_is_refused_with_the_row():
+    with pytest.raises(DataError) as caught:
+        target_of([[0, 1], [1, 0], [1]])
+    assert str(caught.value) == "row 3: y must have 2 values in each row, as in the first, got [1]"
+
+
 def test_no_target_and_odd_targets_are_refused():
     with pytest.raises(DataError, match="requires y to be passed, but the target y is None"):
         target_of(None)

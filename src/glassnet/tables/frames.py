@@ -254,7 +254,13 @@ def _target_of_list(y: Any) -> np.ndarray:
     if not hasattr(y, "__iter__") or isinstance(y, str | bytes):
         return np.asarray(y)
     rows = list(y)
-    array = np.asarray(rows)
+    try:
+        array = np.asarray(rows)
+    except ValueError:
+        widths = [len(row) if hasattr(row, "__len__") else 0 for row in rows]
+        row = next((i for i, width in enumerate(widths, 1) if width != widths[0]), 1)
+        rule = f"must have {widths[0]} values in each row, as in the first"
+        raise DataError(rule, argument="y", row=row, value=rows[row - 1]) from None
     if array.dtype.kind == "U" and array.ndim == 1 and not all(isinstance(value, str) for value in rows):
         return np.array(rows, dtype=object)
     return array
