@@ -103,7 +103,13 @@ def samples_of(X: Any, y: Any, sample_weight: Any, name: str, groups: Any = None
 
 
 def make_rows(network: Network, matrix: np.ndarray, T: np.ndarray, weights: np.ndarray | None) -> Rows:
-    """Encoded rows in the network's float type, checked against each other."""
+    """Encoded rows in the network's float type, checked against each other.
+
+    Weights that the type cannot tell from 0 become its smallest: a network leaves rows of weight 0 out, and row i is to
+    stay that of sample i.
+    """
+    if weights is not None:
+        weights = np.maximum(weights, np.finfo(network.dtype).tiny)
     return Rows(*network.checked(matrix, T, weights))
 
 
