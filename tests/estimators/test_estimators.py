@@ -341,6 +341,13 @@ def test_weights_that_cannot_be_are_refused(weights):
         quick().fit(X, y, sample_weight=weights)
 
 
+@pytest.mark.parametrize("argument", ["sample_weight", "groups"])
+def test_one_number_for_all_rows_is_refused_by_the_name_of_its_argument(argument):
+    X, y = table()
+    with pytest.raises(DataError, match=rf"^{argument} should be a 1d array, got '0 dimensions, 1.'$"):
+        quick().fit(X, y, **{argument: 1.0})
+
+
 def test_weights_that_are_all_zero_leave_nothing_to_train_on():
     X, y = table()
     with pytest.raises(DataError, match="^sample_weight leaves no row: every weight is zero"):

@@ -143,7 +143,7 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
         right = self._targets_fitted().right(y, self.predict(X))
         if sample_weight is None:
             return float(right.mean())
-        weights = checked_weights(target_of(sample_weight), len(right), np.dtype(np.float64))
+        weights = checked_weights(target_of(sample_weight, "sample_weight"), len(right), np.dtype(np.float64))
         if not weights.any():
             raise DataError("leaves no row: every weight is zero", argument="sample_weight", value=0)
         return float(np.average(right, weights=weights))

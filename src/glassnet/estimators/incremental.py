@@ -73,9 +73,11 @@ def class_targets_for(estimator: Any, y: Any, classes: Any) -> ClassTargets | Mu
         targets = estimator._targets
         if targets.kind == "multilabel":
             _require_labels(classes, targets.n_labels)
-        elif classes is not None and not np.array_equal(np.unique(target_of(classes)), targets.classes):
+        elif classes is not None and not np.array_equal(np.unique(target_of(classes, "classes")), targets.classes):
             raise DataError(
-                "must be the classes of the first call, or None", argument="classes", value=target_of(classes).tolist()
+                "must be the classes of the first call, or None",
+                argument="classes",
+                value=target_of(classes, "classes").tolist(),
             )
         return None
     y = target_of(y)

@@ -87,13 +87,13 @@ def samples_of(X: Any, y: Any, sample_weight: Any, name: str, groups: Any = None
     if len(y) != table.n_rows:
         raise DataError(f"must have as many rows as X, {table.n_rows}", argument="y", value=len(y))
     if groups is not None:
-        groups = target_of(groups)
+        groups = target_of(groups, "groups")
         if groups.shape != (len(y),):
             raise DataError(f"must hold one group for each of {len(y)} rows", argument="groups", value=groups.shape)
     samples = Samples(X, np.arange(len(y)), table, y, groups=groups)
     if sample_weight is None:
         return samples
-    weights = checked_weights(target_of(sample_weight), len(y), np.dtype(np.float64))
+    weights = checked_weights(target_of(sample_weight, "sample_weight"), len(y), np.dtype(np.float64))
     if not weights.any():
         raise DataError("leaves no row: every weight is zero", argument="sample_weight", value=0)
     present = samples.take(np.flatnonzero(weights))

@@ -15,7 +15,15 @@ from glassnet.maths.losses import Loss, Quantile, one_hot
 from glassnet.tables.families import is_missing
 from glassnet.tables.frames import listed, target_of
 
-__all__ = ["ClassTargets", "MultilabelTargets", "NumberTargets", "class_targets", "given_classes", "numbers"]
+__all__ = [
+    "ClassTargets",
+    "MultilabelTargets",
+    "NumberTargets",
+    "class_targets",
+    "given_classes",
+    "numbers",
+    "require_as_many",
+]
 
 
 TINY = -100  # exponents of 2 below which numbers are enlarged, or their squares would vanish
@@ -41,7 +49,7 @@ def class_targets(y: Any) -> ClassTargets | MultilabelTargets:
 def given_classes(classes: Any) -> ClassTargets:
     """The targets of classes that are known beforehand, whether or not rows have them; see `ClassTargets`."""
     try:
-        return ClassTargets.fit(_checked(classes).reshape(-1))
+        return ClassTargets.fit(_checked(classes, "classes").reshape(-1))
     except DataError as error:
         raise DataError(error.rule, argument="classes", value=error.value, remedy=error.remedy) from None
 
@@ -119,7 +127,7 @@ class ClassTargets:
         y = _checked(y)
         if y.size != len(y):
             raise DataError("must be labels (n,)", argument="y", value=y.shape)
-        _require_as_many(y, predicted)
+        require_as_many(y, predicted)
         return np.asarray(y.reshape(-1) == predicted)
 
     def data(self) -> dict[str, Any]:
@@ -183,7 +191,7 @@ class MultilabelTargets:
     def right(self, y: Any, predicted: np.ndarray) -> np.ndarray:
         """Which rows have all labels predicted as they are, (n,)."""
         T = self.encode(y)
-        _require_as_many(T, predicted)
+        require_as_many(T, predicted)
         return np.asarray((predicted == T).all(axis=1))
 
     def data(self) -> dict[str, Any]:
@@ -284,9 +292,9 @@ def targets_from(data: dict[str, Any]) -> ClassTargets | MultilabelTargets | Num
     raise OptionError("is no kind of target", argument="kind", value=kind)
 
 
-def _checked(y: Any) -> np.ndarray:
+def _checked(y: Any, argument: str = "y") -> np.ndarray:
     """y as an array of numbers, truth values or text, without missing or infinite values."""
-    y = target_of(y)
+    y = target_of(y, argument)
     if y.size == 0:
         raise DataError("must not be empty", argument="y", value=y.shape)
     if y.dtype.kind == "c":
@@ -310,7 +318,7 @@ def _checked(y: Any) -> np.ndarray:
     return y
 
 
-def _require_as_many(y: np.ndarray, predicted: np.ndarray) -> None:
+def require_as_many(y: np.ndarray, predicted: np.ndarray) -> None:
     """Raise DataError unless there is a target for each prediction."""
     if len(y) != len(predicted):
         raise DataError(f"must have as many rows as X, {len(predicted)}", argument="y", value=len(y))
