@@ -206,8 +206,8 @@ def test_a_temperature_mends_an_overconfident_network(task):
     with pytest.warns(OneHotWarning) if task == "multilabel" else nullcontext():
         sure = quick(GlassNetClassifier, **options).fit(X[:100], y[:100])
     before = sure.predict_proba(X_new)
-    sure.settings_["calibration"] = "temperature"
-    sure.calibrate(X[100:], y[100:])
+    assert sure.calibrate(X[100:], y[100:]).temperature_ == 1.0
+    sure.set_params(calibration="temperature").calibrate(X[100:], y[100:])
     after = sure.predict_proba(X_new)
     assert sure.temperature_ > 1.3
     assert loss_of(y_new, after) < 0.95 * loss_of(y_new, before)
@@ -245,6 +245,27 @@ def test_calibrate_weighs_classes_as_fit_does():
     plain.network_.params = clf.network_.params
     assert plain.calibrate(X[held], y[held], sample_weight=weights).temperature_ == pytest.approx(found, rel=1e-6)
     assert plain.calibrate(X[held], y[held]).temperature_ != pytest.approx(found, rel=1e-2)
+
+
+def test_a_calibration_that_cannot_be_is_refused_after_fit_as_in_it():
+    X, y = classes(100)
+    clf = quick(GlassNetClassifier, max_epochs=1).fit(X, y).set_params(calibration="platt")
+    with pytest.raises(OptionError, match="^calibration must be one of 'none', 'temperature', got 'platt'$"):
+        clf.calibrate(X, y)
+    model = quick(GlassNetRegressor, max_epochs=1).fit(X, y).set_params(calibration="temperature")
+    with pytest.raises(OptionError, match="^calibration is for a classifier's named losses, got 'temperature'"):
+        model.calibrate(X, y)
+
+
+def test_a_network_trained_in_parts_can_be_given_a_temperature():
+    X, y = classes(600)
+    clf = quick(GlassNetClassifier)
+    for _ in range(30):
+        clf.partial_fit(X[:100], y[:100], classes=[0, 1, 2])
+    clf.set_params(calibration="temperature").calibrate(X[100:], y[100:])
+    tempered = log_loss(y[100:], clf.predict_proba(X[100:]))
+    plain = log_loss(y[100:], clf.set_params(calibration="none").calibrate(X[100:], y[100:]).predict_proba(X[100:]))
+    assert tempered < plain
 
 
 def test_rows_that_cannot_calibrate_leave_the_model_as_it_is():

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from glassnet.errors import DivergenceWarning, InterruptedWarning, OptionError, warn
-from glassnet.estimators.calibrating import Conformal, calibrate, rows_to_calibrate_on
+from glassnet.estimators.calibrating import Conformal, calibrate, check_calibration, rows_to_calibrate_on
 from glassnet.estimators.class_weights import class_factors
 from glassnet.estimators.events import Callbacks, begin_fit, end_fit, has_callbacks, torn_down
 from glassnet.estimators.fitted import Fitted
@@ -201,7 +201,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         rows = rows_to_calibrate_on(len(held.rows.X), self.settings_["random_state"])
         network = validated.astype(self.network_.dtype)
         matrix = held.rows.X[rows].astype(network.dtype, copy=False)
-        calibrate(self, held.samples.take(rows), self._outputs_of(matrix, network))
+        calibrate(self, held.samples.take(rows), self._outputs_of(matrix, network), self.settings_["calibration"])
         if self.settings_["refit"]:
             self._conformal = None  # the network has been trained on these rows, and would seem surer than it is
 
@@ -209,14 +209,17 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         """Take other rows than those of the validation to find out how sure predictions are; returns the estimator.
 
         X, y, sample_weight : rows that training did not use. Intervals and sets then hold their coverage exactly, and
-        `calibration="temperature"` finds its temperature on them, with the weights of classes that `fit` had.
+        `calibration="temperature"`, which may be set after `fit`, finds its temperature on them, with the weights of
+        classes that `fit` had.
         """
         self._require_fitted()
+        check_calibration(self.calibration, self.network_.loss, hasattr(self, "predict_proba"))
         samples = samples_of(X, y, sample_weight, type(self).__name__)
         factors = class_factors(self.settings_["class_weight"], self._targets, samples.y, samples.weights)
         samples = samples.multiplied(factors)
         samples = samples.take(rows_to_calibrate_on(samples.n_rows, self.settings_["random_state"]))
-        calibrate(self, samples, self._outputs_of(self.encoder_.encode(samples.table, self.network_.dtype)))
+        Y = self._outputs_of(self.encoder_.encode(samples.table, self.network_.dtype))
+        calibrate(self, samples, Y, self.calibration)
         return self
 
     def _warn(self, outcome: Outcome) -> None:

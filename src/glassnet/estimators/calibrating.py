@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.errors import DataError, OptionError, require_number
+from glassnet.errors import DataError, OptionError, require_choice, require_number
 from glassnet.estimators.samples import Samples
 from glassnet.estimators.targets import numbers
 from glassnet.maths.calibration import (
@@ -36,6 +36,7 @@ __all__ = [
 
 MOST = 10_000  # rows: the standard deviation of the coverage is then 0.3 points, and a model file stays small
 KINDS = ("residual", "pearson", "quantile", "probability")
+CALIBRATIONS = ("none", "temperature")
 TEMPERED = ("cross_entropy", "binary_cross_entropy", "multilabel")
 
 
@@ -94,12 +95,12 @@ def rows_to_calibrate_on(n_rows: int, seed: int) -> np.ndarray:
     return np.sort(Stream(seed, Purpose.CHECK).permutation(n_rows)[:MOST])
 
 
-def calibrate(estimator: Any, samples: Samples, Y: np.ndarray) -> None:
-    """Set an estimator's temperature, where its settings ask for one, and its conformal scores, where there are any.
+def calibrate(estimator: Any, samples: Samples, Y: np.ndarray, calibration: str) -> None:
+    """Set an estimator's temperature, where `calibration` asks for one, and its conformal scores, where there are any.
 
     Y : the network's outputs for the samples, which training did not use.
     """
-    found = temperature_of(estimator, samples, Y) if estimator.settings_["calibration"] == "temperature" else 1.0
+    found = temperature_of(estimator, samples, Y) if calibration == "temperature" else 1.0
     conformal = conformal_scores(estimator, samples, Y, found)
     estimator._temperature, estimator._conformal = found, conformal  # both, or none where the samples do not fit
 
@@ -159,7 +160,8 @@ def require_conformal(estimator: Any, coverage: Any) -> Conformal:
 
 
 def check_calibration(calibration: Any, loss: Any, is_classifier: bool) -> None:
-    """Raise OptionError for a temperature where there are no probabilities it could be applied to."""
+    """Raise OptionError for what is no calibration, and a temperature where no probabilities are to apply it to."""
+    require_choice("calibration", calibration, CALIBRATIONS)
     if calibration == "temperature" and not (is_classifier and loss.name in TEMPERED):
         raise OptionError(
             "is for a classifier's named losses",

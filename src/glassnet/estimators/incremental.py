@@ -53,7 +53,7 @@ def _settings(estimator: Any, n_rows: int, again: bool) -> dict[str, Any]:
     refused = {
         "optimizer": (LBFGS, "It needs all rows at each step."),
         "class_weight": ("balanced", 'Pass a dict of weights: no call sees all rows that "balanced" would count.'),
-        "calibration": ("temperature", "Call calibrate(X, y) with rows of your own afterwards."),
+        "calibration": ("temperature", "Set it afterwards, and call calibrate(X, y) with rows of your own."),
     }
     for argument, (value, remedy) in refused.items():
         if isinstance(arguments[argument], str) and arguments[argument] == value:
