@@ -246,8 +246,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return np.array(self.feature_names_out(), dtype=object)
 
     def feature_names_out(self) -> list[str]:
-        """`get_feature_names_out` as a list."""
-        return [name for kind in self.kinds_ for name in kind.names]
+        """`get_feature_names_out` as a list. A name that occurs again has its place in the matrix after it."""
+        seen: set[str] = set()
+        names: list[str] = []
+        for name in (name for kind in self.kinds_ for name in kind.names):
+            names.append(f"{name} [{len(names)}]" if name in seen else name)
+            seen.add(names[-1])
+        return names
 
     @property
     def feature_names_in(self) -> list[str]:
