@@ -93,6 +93,21 @@ def test_a_predefined_split_goes_by_the_rows_as_they_were_handed_over():
         quick().fit(numbers[1:], y[1:], validation=split)
 
 
+@pytest.mark.parametrize("library", ["pandas", "polars", "Arrow"])
+def test_a_scorer_sees_the_rows_in_the_library_they_came_in(library):
+    X, y = table()
+    made = {"pandas": X, "polars": pl.from_pandas(X), "Arrow": pl.from_pandas(X).to_arrow()}[library]
+    seen = []
+
+    def score(model, rows, labels):
+        seen.append(rows)
+        return model.score(rows, labels)
+
+    quick(scoring=score, max_epochs=1).fit(made, y, validation="last")
+    assert type(seen[0]) is type(made)
+    assert pl.DataFrame(seen[0])["size"].to_list() == X["size"].tolist()[-20:]
+
+
 def test_groups_that_cannot_be_compared_are_refused():
     X, y = table()
     with pytest.raises(DataError) as caught:

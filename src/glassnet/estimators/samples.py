@@ -120,6 +120,7 @@ def take(rows: Rows, places: np.ndarray) -> Rows:
 
 def native_rows(samples: Samples) -> Any:
     """The table of the samples in the form that the caller has it, for functions of his own; else a `Table`."""
+    import narwhals as nw
     from sklearn.utils import _safe_indexing
 
     X, places = samples.X, samples.places
@@ -128,4 +129,5 @@ def native_rows(samples: Samples) -> Any:
     try:
         return _safe_indexing(X, places)
     except (TypeError, ValueError, AttributeError, IndexError, KeyError, NotImplementedError):
-        return samples.table
+        frame = nw.from_native(X, eager_only=True, pass_through=True)
+        return frame[places].to_native() if isinstance(frame, nw.DataFrame) else samples.table  # Arrow, for one
