@@ -247,6 +247,17 @@ def test_calibrate_weighs_classes_as_fit_does():
     assert plain.calibrate(X[held], y[held]).temperature_ != pytest.approx(found, rel=1e-2)
 
 
+@pytest.mark.parametrize("columns", [1, 2])
+def test_targets_of_another_width_cannot_calibrate(columns):
+    X, y = line(100)
+    model = quick(GlassNetRegressor, max_epochs=1).fit(X, np.column_stack([y] * columns))
+    with pytest.raises(
+        DataError, match=rf"^y must have {columns} columns, as in training, got \(100, {3 - columns}\)$"
+    ):
+        model.calibrate(X, np.column_stack([y] * (3 - columns)))
+    assert model.predict_interval(X).shape == (100, columns, 2)
+
+
 def test_a_calibration_that_cannot_be_is_refused_after_fit_as_in_it():
     X, y = classes(100)
     clf = quick(GlassNetClassifier, max_epochs=1).fit(X, y).set_params(calibration="platt")

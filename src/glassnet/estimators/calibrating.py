@@ -12,7 +12,6 @@ import numpy as np
 
 from glassnet.errors import DataError, OptionError, require_choice, require_number
 from glassnet.estimators.samples import Samples
-from glassnet.estimators.targets import numbers
 from glassnet.maths.calibration import (
     find_temperature,
     slope_of_classes,
@@ -134,7 +133,7 @@ def conformal_scores(estimator: Any, samples: Samples, Y: np.ndarray, temperatur
         P = probabilities_of(estimator, Y, temperature)
         right = P[np.arange(len(P)), targets.encode(samples.y)]
         return Conformal("probability", 1.0 - right[:, None], samples.weights)
-    y, P = numbers(samples.y), targets.unscaled(Y)
+    y, P = targets.unscaled_targets(samples.y), targets.unscaled(Y)
     if loss.name == "quantile":
         return Conformal("quantile", y - np.sort(P, axis=-1), samples.weights)
     if loss.name == "poisson":

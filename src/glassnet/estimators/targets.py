@@ -244,10 +244,14 @@ class NumberTargets:
 
     def encode(self, y: Any, loss: Loss | None = None) -> np.ndarray:
         """Scaled targets (n, K). Raises DataError for another number of columns."""
+        return (self.unscaled_targets(y) - self.centre) / self.scale
+
+    def unscaled_targets(self, y: Any) -> np.ndarray:
+        """Targets (n, K) in their own units. Raises DataError for another number of columns than in training."""
         Y = numbers(y)
         if Y.shape[1] != len(self.centre):
             raise DataError(f"must have {len(self.centre)} columns, as in training", argument="y", value=Y.shape)
-        return (Y - self.centre) / self.scale
+        return Y
 
     def unscaled(self, Y: np.ndarray) -> np.ndarray:
         """Outputs in the units of y, float64 (n, K)."""
