@@ -84,6 +84,12 @@ def test_the_largest_and_smallest_numbers_neither_overflow_nor_vanish(size, scal
     np.testing.assert_allclose(encoded(X, input_scaling=scaling), [[-expected], [expected]])
 
 
+def test_a_number_far_beyond_tiny_ones_has_the_last_rank():
+    X = np.array([[1e-310], [2e-310], [3e-310]])
+    z = encoded(X, new=[[1e300], [-1e300], [2e-310]], input_scaling="quantile")
+    np.testing.assert_allclose(z, [[5.199338], [-5.199338], [0]], atol=1e-6)  # the quantile of 1e-7
+
+
 def test_a_small_spread_around_a_large_number_is_kept():
     X = np.array([[1e15], [1e15 + 2]])
     assert encoded(X).tolist() == [[-1], [1]]

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn import metrics
 
 from glassnet.errors import GlassNetWarning, warn
+from glassnet.estimators.targets import require_as_many
 from glassnet.tables.frames import listed, target_of
 from glassnet.tables.wording import number
 
@@ -119,14 +120,18 @@ class Report:
 
 
 def report(estimator: Any, X: Any, y: Any) -> Report:
-    """Measure an estimator; see `Report`. Warns with UnknownClassWarning of classes that training did not know."""
+    """Measure an estimator; see `Report`. Warns with UnknownClassWarning of classes that training did not know.
+
+    Raises DataError unless there is a target for each row.
+    """
     y = target_of(y)
+    predicted = estimator.predict_proba(X) if hasattr(estimator, "predict_proba") else estimator.predict(X)
+    require_as_many(y, predicted)
     if not hasattr(estimator, "predict_proba"):
-        return _report_numbers(y.astype(float), estimator.predict(X))
-    probabilities = estimator.predict_proba(X)
+        return _report_numbers(y.astype(float), predicted)
     if y.ndim == 2 and y.shape[1] > 1:
-        return _report_labels(y.astype(int), probabilities)
-    return _report_classes(y.reshape(-1), probabilities, estimator.classes_)
+        return _report_labels(y.astype(int), predicted)
+    return _report_classes(y.reshape(-1), predicted, estimator.classes_)
 
 
 def _report_classes(y: np.ndarray, P: np.ndarray, classes: np.ndarray) -> Report:

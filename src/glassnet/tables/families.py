@@ -161,7 +161,7 @@ class Refused:
 
     def __getitem__(self, rows: Any) -> Refused:
         """Some of the rows are refused likewise."""
-        return self
+        return Refused(self.error, len(np.arange(self.length)[rows]))
 
 
 def family_of_values(values: list[Any], name: Any) -> Column:
@@ -180,11 +180,16 @@ def family_of_values(values: list[Any], name: Any) -> Column:
     if float in types or np.floating in {base for kind in types for base in kind.__mro__}:
         types = {type(value) for value in values if not is_missing(value)}  # NaN says nothing about the family
     for allowed, convert in CONVERSIONS:
-        if types and all(issubclass(kind, allowed) for kind in types) and not types <= {bool, np.bool_}:
+        if types and all(_is(kind, allowed) for kind in types) and not types <= {bool, np.bool_}:
             return convert(values, name)
     if any(issubclass(kind, complex | np.complexfloating) for kind in types):
         raise DataError("Complex data not supported", column=name, remedy="Give real and imaginary part a column each.")
     return Texts.of_values(values) if types else np.full(len(values), np.nan)
+
+
+def _is(kind: type, allowed: tuple[type, ...]) -> bool:
+    """Whether a type is one of those allowed; to NumPy its durations are integers, to us they are not."""
+    return issubclass(kind, allowed) and (np.timedelta64 in allowed or not issubclass(kind, np.timedelta64))
 
 
 def _refuse_nested(values: list[Any], types: Iterable[type], name: Any) -> None:

@@ -113,7 +113,8 @@ class Number:
         if self.scaling == "none":
             return np.where(absent, self.fill, x)
         if self.scaling == "quantile":
-            z = _normal(np.ldexp(x, -self.exponent), np.array(self.knots))
+            with np.errstate(over="ignore"):  # far beyond the last knot
+                z = _normal(np.ldexp(x, -self.exponent), np.array(self.knots))
             z[absent] = self.fill
             return z
         z = scaled(x, self.exponent, self.centre, self.scale, self.fill, absent)
