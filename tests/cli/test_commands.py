@@ -429,11 +429,74 @@ def test_kinds_that_cannot_be_said_are_refused_in_the_words_of_the_command(run, 
 
 
 def test_every_real_table_is_trained_on_from_the_command(run, real_data):
-    """No flag but the target; one epoch each, without pictures."""
+    """No flag but the target, of energy_efficiency both; one epoch each, without pictures. Then it is used."""
     files = sorted(real_data.glob("*.parquet"))
     assert len(files) >= 30
     for path in files:
-        target = list(pl.read_parquet_schema(path))[-1]
-        ended = run("train", path, "--target", target, "--epochs", 1, "--no-pictures", "--out", "m.glassnet", "--json")
+        columns = list(pl.read_parquet_schema(path))
+        targets = columns[-2:] if path.stem == "energy_efficiency" else columns[-1:]
+        named = [part for target in targets for part in ("--target", target)]
+        ended = run("train", path, *named, "--epochs", 1, "--no-pictures", "--out", "m.glassnet", "--json")
         assert ended.code == 0, (path.stem, ended.err)
         assert json.loads(ended.out)["report"]["scores"], path.stem
+        pl.read_parquet(path, n_rows=100).write_parquet("some.parquet")
+        rows = json.loads(run("predict", "m.glassnet", "some.parquet", "--json").out)["rows"]
+        assert len(rows) == 100, path.stem
+        assert json.loads(run("evaluate", "m.glassnet", "some.parquet", "--json").out)["n_rows"] == 100, path.stem
+
+
+def test_several_targets_are_trained_reported_predicted_and_shown(run, tmp_path):
+    x = np.linspace(0, 1, 100)
+    frame = pl.DataFrame({"x": x, "z": x**2, "up": 2 * x + 0.25, "down": 10 - 30 * x})
+    frame.write_csv(tmp_path / "lines.csv")
+    ended = run("train", "lines.csv", "--target", "up", "--target", "down", "--epochs", 60)
+    assert ended.code == 0
+    assert ended.out.splitlines()[1] == "up and down hold numbers: regression"
+    assert any(line.startswith("down") for line in ended.out.splitlines())
+    assert "predictions-1.png, predictions-2.png" in ended.out
+    found = json.loads(run("info", "lines.glassnet", "--json").out)
+    assert found["target"] == ["up", "down"]
+    assert "predicts    up, down" in run("info", "lines.glassnet").out
+    predicted = pl.read_csv(run("predict", "lines.glassnet", "lines.csv", "--keep").out.encode())
+    assert predicted.columns == ["x", "z", "up", "down", "prediction_up", "prediction_down"]
+    report = json.loads(run("evaluate", "lines.glassnet", "lines.csv", "--json").out)
+    assert [row["target"] for row in report["per_target"]] == ["up", "down"]
+    for name, row in zip(("up", "down"), report["per_target"], strict=True):
+        error = predicted[name] - predicted[f"prediction_{name}"]
+        assert row["rmse"] == pytest.approx((error**2).mean() ** 0.5, rel=1e-4)
+        assert row["baseline_rmse"] == pytest.approx(frame[name].std(ddof=0))
+    # The same columns under other names, in the order of training.
+    frame.rename({"up": "a", "down": "b"}).write_csv(tmp_path / "other.csv")
+    again = run("evaluate", "lines.glassnet", "other.csv", "--target", "a", "--target", "b", "--json")
+    assert json.loads(again.out)["scores"] == report["scores"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "code", "message"),
+    [
+        (["up", "side"], 1, "t.csv: column 'side' holds text, and regression needs numbers, got 'left'."),
+        (["up", "same"], 1, "t.csv: column 'same' holds one number only, got 1. There is nothing to tell apart"),
+        (["up", "gaps"], 1, "t.csv: row 3: column 'gaps' is the target and has missing values (1 of 40 rows)."),
+        (["up", "upp"], 1, "t.csv: column 'upp' is not in the table. Did you mean 'up'?"),
+        (["up", "up"], 2, "--target must name each column once, got 'up'"),
+    ],
+)
+def test_a_target_among_several_that_cannot_be_is_named(run, tmp_path, targets, code, message):
+    up = np.arange(40) / 3
+    gaps = [None if i == 2 else i / 7 for i in range(40)]
+    table = {"x": up[::-1], "up": up, "same": [1] * 40, "gaps": gaps, "side": ["left", "right"] * 20}
+    pl.DataFrame(table).write_csv(tmp_path / "t.csv")
+    flags = [part for target in targets for part in ("--target", target)]
+    ended = run("train", "t.csv", *flags, *QUICK)
+    assert (ended.code, ended.err.removeprefix("glassnet: error: ")[: len(message)]) == (code, message)
+
+
+def test_evaluating_needs_a_column_for_each_target(run, tmp_path):
+    x = np.linspace(0, 1, 40)
+    pl.DataFrame({"x": x, "a": 2 * x, "b": 1 - x}).write_csv(tmp_path / "t.csv")
+    run("train", "t.csv", "--target", "a", "--target", "b", *QUICK, "--quiet")
+    ended = run("evaluate", "t.glassnet", "t.csv", "--target", "a")
+    assert (ended.code, ended.err) == (
+        2,
+        "glassnet: error: --target must name 2 columns of true values, for 'a', 'b', got ['a']\n",
+    )

@@ -51,7 +51,7 @@ def _facts(found: dict[str, Any]) -> Any:
     training = found["training"]
     losses = numbers_of(training["best"], *MEASURES)
     facts = {
-        "predicts": found["target"],
+        "predicts": _some(found["target"]) if isinstance(found["target"], list) else found["target"],
         "classes": None if found["classes"] is None else _some(found["classes"]),
         "trained": f"{training['epochs']} epochs ({training['stop_reason']})",
         "weights": f"of epoch {training['best_epoch']}: {losses}",

@@ -26,6 +26,8 @@ Examples
   glassnet train cars.csv --target price --column postcode=category
   # grades from 3 to 9 as numbers instead of classes, with a wider network
   glassnet train wine.parquet --target quality --task regression --hidden 256,128
+  # two columns at once
+  glassnet train houses.csv --target heating --target cooling
   # from a pipe, ten minutes at most, the result as JSON
   zcat big.csv.gz | glassnet train - --target clicked --time-limit 600 --json
 """
@@ -42,7 +44,10 @@ def train(
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="The table, or - for standard input.", show_default=False)
     ],
-    target: Annotated[str, typer.Option(metavar="COLUMN", help="The column to predict.", show_default=False)],
+    target: Annotated[
+        list[str],
+        typer.Option(metavar="COLUMN", help="The column to predict; repeat for several at once.", show_default=False),
+    ],
     task: Annotated[
         str, typer.Option(metavar="TASK", help="auto, classification or regression; auto goes by the target.")
     ] = "auto",
@@ -226,6 +231,8 @@ def _show_table(prepared: Prepared, options: dict[str, Any]) -> None:
 
 def _other_task(prepared: Prepared) -> str:
     """Whole numbers can be meant as either, unless there are two or very many of them."""
+    if prepared.y.ndim > 1:
+        return ""
     unclear = "whole numbers" in prepared.task_reason and 2 < len(set(prepared.y.tolist())) <= MANY_NUMBERS
     if not unclear or "as asked" in prepared.task_reason:
         return ""

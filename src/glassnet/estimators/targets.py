@@ -81,6 +81,11 @@ class ClassTargets:
         """Two classes need one output node, more need a node each."""
         return "binary_cross_entropy" if len(self.classes) == 2 else "cross_entropy"
 
+    @property
+    def n_columns(self) -> int:
+        """Columns of y."""
+        return 1
+
     def n_outputs(self, loss: Loss) -> int:
         """Output nodes under that loss: one for two classes and binary cross-entropy, else a node for each class."""
         return 1 if loss.name == "binary_cross_entropy" else len(self.classes)
@@ -154,6 +159,11 @@ class MultilabelTargets:
         """A yes or no for each label."""
         return "multilabel"
 
+    @property
+    def n_columns(self) -> int:
+        """Columns of y."""
+        return self.n_labels
+
     def n_outputs(self, loss: Loss) -> int:
         """A node for each label."""
         return self.n_labels
@@ -217,6 +227,11 @@ class NumberTargets:
         if not np.isfinite(centre).all() or not np.isfinite(scale).all():
             raise DataError("is too large to be scaled in float64", argument="y", value=float(np.abs(Y).max()))
         return cls(centre, np.where(scale > 0, scale, 1.0), flat)
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of y."""
+        return len(self.centre)
 
     def n_outputs(self, loss: Loss) -> int:
         """A node for each column of y, or for each quantile of its one column."""

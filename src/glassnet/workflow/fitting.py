@@ -6,10 +6,9 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from glassnet.errors import OptionError, nearest
 from glassnet.estimators import GlassNetClassifier, GlassNetRegressor
@@ -20,6 +19,7 @@ from glassnet.training.validation import split_rows
 from glassnet.workflow.places import pictures_of, require_places
 from glassnet.workflow.preparing import Prepared, prepare
 from glassnet.workflow.source import naming
+from glassnet.workflow.task import CLASSES
 
 __all__ = ["TrainingResult", "check_options", "fit", "train", "validation_rows"]
 
@@ -33,7 +33,8 @@ class TrainingResult:
     """What `train` came to; `str` gives a summary, `to_dict` plain data.
 
     model : the fitted estimator.   report : its scores on the held-out rows, None when none were held out.
-    task : "binary", "multiclass" or "regression", `task_reason` why.   target : name of the target.
+    task : "binary", "multiclass", "multilabel" or "regression", `task_reason` why.   target : name of the target, or a
+        list of several.
     n_train, n_validation, n_test : rows trained on, validated on (for early stopping) and held out for the report.
     seconds : of training.
     model_file, pictures : what was written.
@@ -43,7 +44,7 @@ class TrainingResult:
     report: Report | None
     task: str
     task_reason: str
-    target: str
+    target: str | list[str]
     n_train: int
     n_test: int
     seconds: float
@@ -87,7 +88,7 @@ class TrainingResult:
 
 def train(
     source: Any,
-    target: str,
+    target: str | Sequence[str],
     *,
     task: str = "auto",
     test_fraction: float = 0.25,
@@ -100,8 +101,8 @@ def train(
     """Train a network on a table, measure it on rows it has not seen, and save it where asked.
 
     source : path of a table (CSV, Parquet, Arrow, JSON lines), "-" for standard input, or a data frame.
-    target : name of the column to predict.
-    task : "classification", "regression", or "auto": decided from the target, see `infer_task`.
+    target : name of the column to predict, or a list of several: numbers, or labels of 0 and 1.
+    task : "classification", "regression", or "auto": decided from the target, see `infer_task`, `infer_several`.
     test_fraction : of the rows, held out for the report, of each class alike; 0 trains on all rows, without a report.
     random_state : of the split and of training; the same number gives the same model.
     drop : names of columns to leave out.
@@ -142,8 +143,7 @@ def validation_rows(prepared: Prepared, options: dict[str, Any]) -> int:
     settings = resolve_settings(kind(**options).get_params(deep=False), n_rows)
     if not settings["early_stopping"]:
         return 0
-    y = prepared.y[prepared.training]
-    classes = None if prepared.task == "regression" else np.unique(y, return_inverse=True)[1]
+    classes = prepared.classes(prepared.training)
     return len(split_rows(n_rows, settings["validation_fraction"], 0, classes)[1])
 
 
@@ -192,10 +192,13 @@ def _draw(model: Any, prepared: Prepared, folder: Path) -> tuple[Path, ...]:
     pictures = {"loss": model.plot_loss, "network": model.plot_network}
     X, y = prepared.rows(prepared.test if len(prepared.test) else prepared.training)
     if len(prepared.test):
-        if prepared.task == "regression":
+        if prepared.task == "regression" and isinstance(prepared.target, str):
             pictures["predictions"] = lambda: model.plot_predictions(X, y)
-        else:
+        elif prepared.task == "regression":
+            for k in range(len(prepared.target)):
+                pictures[f"predictions-{k + 1}"] = partial(model.plot_predictions, X, y, target=k)
+        elif prepared.task in CLASSES:
             pictures["confusion"] = lambda: model.plot_confusion(X, y)
-    if prepared.task != "regression" and prepared.kinds == {"numbers": 2}:
+    if prepared.task in CLASSES and prepared.kinds == {"numbers": 2}:
         pictures["regions"] = lambda: model.plot_regions(X, y)
     return tuple(Path(save_picture(draw(), folder / f"{name}.png")) for name, draw in pictures.items())

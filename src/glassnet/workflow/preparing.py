@@ -9,15 +9,15 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from glassnet.errors import DataError, OptionError, require_choice
+from glassnet.errors import ColumnError, DataError, OptionError, require_choice
 from glassnet.maths.random import Purpose, seed_of
 from glassnet.tables.families import name_of_family
-from glassnet.tables.frames import Table, split_target, table_of
+from glassnet.tables.frames import Table, table_of, target_of
 from glassnet.tables.kinds import missing_mask
 from glassnet.training.validation import split_rows
-from glassnet.workflow.source import frame_of, naming, require_columns, require_known
+from glassnet.workflow.source import frame_of, naming, require_columns, require_known, target_names
 from glassnet.workflow.suspects import warn_of_broken, without_index
-from glassnet.workflow.task import TASKS, infer_task
+from glassnet.workflow.task import CLASSES, TASKS, infer_several, infer_task
 
 __all__ = ["Prepared", "prepare"]
 
@@ -27,15 +27,15 @@ class Prepared:
     """A table ready to train on.
 
     name : of the file, "standard input", or "the table" where there is no file.
-    table, y : the features and the target, all rows.   target : the target's name.
-    task : "binary", "multiclass" or "regression".   task_reason : why, a phrase.
+    table, y : the features and the target, all rows.   target : the target's name, or a list of several.
+    task : "binary", "multiclass", "multilabel" or "regression".   task_reason : why, a phrase.
     training, test : row numbers, counted from 0; `test` may be empty.
     """
 
     name: str
     table: Table
     y: np.ndarray
-    target: str
+    target: str | list[str]
     task: str
     task_reason: str
     training: np.ndarray
@@ -52,6 +52,10 @@ class Prepared:
         """Cells without a value, the target not counted."""
         return sum(int(missing_mask(column).sum()) for column in self.table.columns)
 
+    def classes(self, places: np.ndarray | slice = slice(None)) -> np.ndarray | None:
+        """The classes of some rows as whole numbers, where each class is to give its share of a split."""
+        return _codes(self.y[places], self.task)
+
     def rows(self, places: np.ndarray) -> tuple[Table, np.ndarray]:
         """Some rows of features and target."""
         return self.table.take(places), self.y[places]
@@ -59,7 +63,7 @@ class Prepared:
 
 def prepare(
     source: Any,
-    target: str,
+    target: str | Sequence[str],
     *,
     task: str = "auto",
     test_fraction: float = 0.25,
@@ -74,24 +78,48 @@ def prepare(
     require_choice("task", task, TASKS)
     if isinstance(test_fraction, bool) or not 0 <= test_fraction < 1:
         raise OptionError("must be at least 0 and below 1", argument="test_fraction", value=test_fraction)
+    targets = target_names(target)
     name, frame = frame_of(source)
     with naming(name):
-        require_columns(name, frame, [target, *drop])
-        frame = without_index(frame.drop(*drop), target)
-        categorical = isinstance(frame[target].dtype, nw.Categorical | nw.Enum)
-        features, y = split_target(frame.to_native(), target)
-        table = table_of(features)
-        _require_usable(name, table)
-        warn_of_broken(table)
-        require_known(name, target, y)
-        if categorical:
-            y = y.astype(object)
-        task, reason = infer_task(y, target, task)
-    classes = None if task == "regression" else np.unique(y, return_inverse=True)[1]
+        require_columns(name, frame, targets, drop)
+        frame = without_index(frame.drop(*drop), targets)
+        table = _features(name, frame, targets)
+        y, task, reason = _target(name, frame, targets, task)
     training, test = np.arange(len(y)), np.arange(0)
     if test_fraction:
-        training, test = split_rows(len(y), test_fraction, seed_of(random_state), classes, Purpose.TEST)
-    return Prepared(name, table, y, target, task, reason, training, test)
+        training, test = split_rows(len(y), test_fraction, seed_of(random_state), _codes(y, task), Purpose.TEST)
+    return Prepared(name, table, y, targets[0] if len(targets) == 1 else targets, task, reason, training, test)
+
+
+def _features(name: str, frame: nw.DataFrame[Any], targets: list[str]) -> Table:
+    """The other columns, which must be fit to train on."""
+    features = frame.drop(*targets)
+    if not features.columns:
+        what = "is the only column" if len(targets) == 1 else "is a target, as is every other column"
+        raise ColumnError(what, column=targets[0], remedy="Add columns to predict it from.")
+    table = table_of(features.to_native())
+    _require_usable(name, table)
+    warn_of_broken(table)
+    return table
+
+
+def _target(name: str, frame: nw.DataFrame[Any], targets: list[str], task: str) -> tuple[np.ndarray, str, str]:
+    """y (n,), or (n, K) of several targets, the task and why."""
+    columns = {}
+    for target in targets:
+        y = target_of(frame[target].to_native())
+        require_known(name, target, y)
+        columns[target] = y.astype(object) if isinstance(frame[target].dtype, nw.Categorical | nw.Enum) else y
+    if len(targets) == 1:
+        return columns[targets[0]], *infer_task(columns[targets[0]], targets[0], task)
+    task, reason = infer_several(columns, task)
+    kind = np.int64 if task == "multilabel" else np.float64
+    return np.stack([y.astype(kind) for y in columns.values()], axis=-1), task, reason
+
+
+def _codes(y: np.ndarray, task: str) -> np.ndarray | None:
+    """Classes (n,) as whole numbers from 0, or None where there are none that exclude each other."""
+    return np.unique(y, return_inverse=True)[1] if task in CLASSES else None
 
 
 def _require_usable(name: str, table: Table) -> None:
