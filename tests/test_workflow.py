@@ -283,6 +283,50 @@ def test_a_report_of_several_numbers_has_a_line_for_each():
     )
 
 
+# --- which rows are held out ---
+
+
+def test_the_last_rows_are_held_out_in_the_order_of_time():
+    prepared = prepare(frame(80), "sum", time_order=True)
+    assert (prepared.training.tolist(), prepared.test.tolist()) == (list(range(60)), list(range(60, 80)))
+
+
+def test_time_order_and_groups_reach_the_validation():
+    table = frame(400).with_columns(who=pl.Series(np.arange(400) // 4))
+    for options, passed in (
+        ({"time_order": True}, {"validation": "last"}),
+        ({"group": "who"}, {"groups": np.repeat(np.arange(100), 4)}),
+    ):
+        result = glassnet.train(
+            table, "sum", drop=["sign", *([] if "group" in options else ["who"])], max_epochs=3, **options
+        )
+        prepared = prepare(table, "sum", drop=["sign", "who"])
+        places = prepare(table, "sum", **options).training
+        if "groups" in passed:
+            passed = {"groups": passed["groups"][places]}
+        table_of_rows = prepared.table.take(places)
+        expected = glassnet.GlassNetRegressor(max_epochs=3, random_state=0).fit(
+            table_of_rows, prepared.y[places], **passed
+        )
+        np.testing.assert_array_equal(result.model.predict(prepared.table), expected.predict(prepared.table))
+        assert result.n_train + result.n_validation == len(places) == 300
+        assert result.n_validation == expected_validation(result, options)
+
+
+def expected_validation(result, options):
+    """A tenth of 300 rows; of whole groups of 4 the seven or eight that come nearest, the first of which wins a tie."""
+    return 30 if "time_order" in options else 28
+
+
+def test_no_group_is_in_both_parts():
+    table = frame(400).with_columns(who=pl.Series([f"w{k % 13}" for k in range(400)]))
+    prepared = prepare(table, "sum", group="who")
+    who = table["who"].to_numpy()
+    assert set(who[prepared.test]).isdisjoint(who[prepared.training])
+    assert prepared.table.names == ["a", "b", "sign"]
+    assert len(set(who[prepared.test])) == 3  # of 13 groups of 30 or 31 rows: 3 are nearest to 100 rows
+
+
 # --- training ---
 
 

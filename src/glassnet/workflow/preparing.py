@@ -14,7 +14,8 @@ from glassnet.maths.random import Purpose, seed_of
 from glassnet.tables.families import name_of_family
 from glassnet.tables.frames import Table, table_of, target_of
 from glassnet.tables.kinds import missing_mask
-from glassnet.training.validation import split_rows
+from glassnet.tables.missing import is_missing
+from glassnet.training.validation import split_groups, split_last, split_rows
 from glassnet.workflow.source import frame_of, naming, require_columns, require_known, target_names
 from glassnet.workflow.suspects import warn_of_broken, without_index
 from glassnet.workflow.task import CLASSES, TASKS, infer_several, infer_task
@@ -30,6 +31,8 @@ class Prepared:
     table, y : the features and the target, all rows.   target : the target's name, or a list of several.
     task : "binary", "multiclass", "multilabel" or "regression".   task_reason : why, a phrase.
     training, test : row numbers, counted from 0; `test` may be empty.
+    time_order : whether rows stand in the order of time.   groups : (n,) whole numbers, rows with the same one stay
+        together, or None.
     """
 
     name: str
@@ -40,6 +43,8 @@ class Prepared:
     task_reason: str
     training: np.ndarray
     test: np.ndarray
+    time_order: bool = False
+    groups: np.ndarray | None = None
 
     @property
     def kinds(self) -> dict[str, int]:
@@ -69,6 +74,8 @@ def prepare(
     test_fraction: float = 0.25,
     random_state: Any = 0,
     drop: Sequence[str] = (),
+    time_order: bool = False,
+    group: str | None = None,
 ) -> Prepared:
     """Read a table, decide the task and split the rows; see `train` for the arguments and what is raised.
 
@@ -78,17 +85,52 @@ def prepare(
     require_choice("task", task, TASKS)
     if isinstance(test_fraction, bool) or not 0 <= test_fraction < 1:
         raise OptionError("must be at least 0 and below 1", argument="test_fraction", value=test_fraction)
+    if time_order and group is not None:
+        raise OptionError("cannot be combined with time_order", argument="group", value=group)
     targets = target_names(target)
     name, frame = frame_of(source)
     with naming(name):
-        require_columns(name, frame, targets, drop)
-        frame = without_index(frame.drop(*drop), targets)
+        unused = [*drop, *([] if group is None else [group])]
+        require_columns(name, frame, targets, unused)
+        groups = None if group is None else _groups(name, frame[group], 3 if test_fraction else 2)
+        frame = without_index(frame.drop(*set(unused)), targets)
         table = _features(name, frame, targets)
         y, task, reason = _target(name, frame, targets, task)
-    training, test = np.arange(len(y)), np.arange(0)
-    if test_fraction:
-        training, test = split_rows(len(y), test_fraction, seed_of(random_state), _codes(y, task), Purpose.TEST)
-    return Prepared(name, table, y, targets[0] if len(targets) == 1 else targets, task, reason, training, test)
+    training, test = _split(y, task, float(test_fraction), seed_of(random_state), time_order, groups)
+    named = targets[0] if len(targets) == 1 else targets
+    return Prepared(name, table, y, named, task, reason, training, test, time_order, groups)
+
+
+def _split(
+    y: np.ndarray, task: str, fraction: float, seed: int, time_order: bool, groups: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Rows to train on and rows held out: the last ones, whole groups, or some at random, of each class alike."""
+    if not fraction:
+        return np.arange(len(y)), np.arange(0)
+    if time_order:
+        return split_last(len(y), fraction)
+    if groups is not None:
+        return split_groups(groups, fraction, seed, Purpose.TEST)
+    return split_rows(len(y), fraction, seed, _codes(y, task), Purpose.TEST)
+
+
+def _groups(name: str, column: nw.Series[Any], fewest: int) -> np.ndarray:
+    """The group of each row as a whole number from 0. Raises DataError for rows without one, or too few groups."""
+    values = column.to_list()
+    missing = [is_missing(value) for value in values]
+    if any(missing):
+        rule = f"holds groups and has missing values ({sum(missing)} of {len(values)} rows)"
+        raise DataError(rule, file=name, row=missing.index(True) + 1, column=column.name, remedy="Fill them in.")
+    try:
+        places = {value: k for k, value in enumerate(dict.fromkeys(values))}
+    except TypeError:  # lists and the like
+        raise DataError("must hold one value a cell to be groups", file=name, column=column.name) from None
+    if len(places) < fewest:
+        parts = "one to train on, one to validate" + (", one held out" if fewest == 3 else "")
+        raise DataError(
+            f"must hold at least {fewest} groups: {parts}", file=name, column=column.name, value=len(places)
+        )
+    return np.array([places[value] for value in values])
 
 
 def _features(name: str, frame: nw.DataFrame[Any], targets: list[str]) -> Table:

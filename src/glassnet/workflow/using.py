@@ -10,9 +10,11 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from glassnet.errors import ColumnError, DataError, OptionError
+from glassnet.errors import ColumnError, DataError, OptionError, require_number
+from glassnet.estimators.calibrating import require_conformal
 from glassnet.estimators.loading import load
 from glassnet.estimators.report import Report
+from glassnet.maths.losses import Quantile
 from glassnet.tables.delimited import MISSING_AMONG_NUMBERS
 from glassnet.tables.frames import Table, listed, table_of, target_of
 from glassnet.workflow.source import TO_COMPARE, frame_of, naming, require_columns, require_known, target_names
@@ -24,21 +26,34 @@ def _model_of(model: Any) -> Any:
     return load(Path(model)) if isinstance(model, str | os.PathLike) else model
 
 
-def predict(model: Any, source: Any, *, probabilities: bool = True, keep: bool = False, short: bool = False) -> Any:
+def predict(
+    model: Any,
+    source: Any,
+    *,
+    probabilities: bool = True,
+    interval: float | None = None,
+    keep: bool = False,
+    short: bool = False,
+) -> Any:
     """Predictions for the rows of a table, as a data frame (polars for a file, else of the source's library).
 
     model : a fitted estimator or the path of a model file.   source : as in `train`.
     Columns: "prediction" ("prediction_TARGET" for each of several targets, or "prediction_0", … where the model does
-    not know their names), then for classes "probability_CLASS" each, unless `probabilities` is False. With `keep` the
-    columns of the source come first. With `short` the predictions of a float32 network, which has no more, are cut to
-    seven significant digits: for text files.
+    not know their names), then for classes "probability_CLASS" each, unless `probabilities` is False; for fitted
+    quantiles "quantile_0.1" and so on. interval : share of rows such as 0.9; then "lower" and "upper" (of several
+    targets "lower_TARGET" and so on) are ends between which that share of the targets lies, see `predict_interval`.
+    With `keep` the columns of the source come first. With `short` the predictions of a float32 network, which has no
+    more, are cut to seven significant digits: for text files.
 
-    Raises ModelFileError, DataError, or ColumnError for columns other than in training.
+    Raises ModelFileError, DataError, ColumnError for columns other than in training, or OptionError for an interval of
+    classes, or of a model that held out no rows.
     """
     model = _model_of(model)
+    if interval is not None:
+        _require_intervals(model, interval)
     name, frame = frame_of(source)
     with naming(name):
-        columns = _predicted(model, table_of(_words_blanked(model, frame).to_native()), probabilities)
+        columns = _predicted(model, table_of(_words_blanked(model, frame).to_native()), probabilities, interval)
         if short and model.network_.dtype == np.float32:
             columns = {column: _seven_digits(values) for column, values in columns.items()}
         taken = [column for column in columns if keep and column in frame.columns]
@@ -64,11 +79,28 @@ def _words_blanked(model: Any, frame: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
     return frame.with_columns(nw.lit(None, nw.String).alias(column) for column in empty)
 
 
-def _predicted(model: Any, table: Table, probabilities: bool) -> dict[str, Any]:
+def _require_intervals(model: Any, interval: float) -> None:
+    """Raise OptionError unless the model can give intervals of this coverage."""
+    require_number("interval", interval, "must lie strictly between 0 and 1", lambda share: 0 < share < 1)
+    if hasattr(model, "predict_proba"):
+        raise OptionError(
+            "is for numbers, and the model predicts classes",
+            argument="interval",
+            value=interval,
+            remedy="Their probabilities say how sure it is.",
+        )
+    try:
+        require_conformal(model, interval)
+    except OptionError as error:
+        remedy = "Train without refit." if model.settings_["refit"] else "Train on more rows, or call calibrate(X, y)."
+        raise OptionError(error.rule, argument="interval", value=interval, remedy=remedy) from None
+
+
+def _predicted(model: Any, table: Table, probabilities: bool, interval: float | None) -> dict[str, Any]:
     names = getattr(model, "target_name_", None)
     names = names if isinstance(names, list) else list(range(model._targets.n_columns))
     if not hasattr(model, "predict_proba"):
-        return _columns("prediction", model.predict(table), names)
+        return _numbers(model, table, names, interval)
     P = model.predict_proba(table)
     labels: list[Any] = model.classes_.tolist()
     if _is_multilabel(model):
@@ -77,6 +109,18 @@ def _predicted(model: Any, table: Table, probabilities: bool) -> dict[str, Any]:
         columns = _columns("prediction", model.classes_[P.argmax(axis=1)], names)
     if probabilities:
         columns |= _columns("probability", P, labels)
+    return columns
+
+
+def _numbers(model: Any, table: Table, names: list[Any], interval: float | None) -> dict[str, Any]:
+    """The columns of a regressor. The table is encoded anew for each part, which costs little beside reading it."""
+    columns = _columns("prediction", model.predict(table), names)
+    if isinstance(model.network_.loss, Quantile):
+        labels = [f"{quantile:g}" for quantile in model.network_.loss.quantiles]
+        columns |= _columns("quantile", model.predict_quantiles(table), labels)
+    if interval is not None:
+        ends = model.predict_interval(table, interval)
+        columns |= _columns("lower", ends[..., 0], names) | _columns("upper", ends[..., 1], names)
     return columns
 
 
