@@ -1,7 +1,8 @@
 """Columns of any origin → one of four families: numbers, dates, durations, texts.
 
 numbers   : float64, NaN = missing (integers, decimals)
-dates     : datetime64[us] without a zone (zoned instants in UTC), NaT = missing; times of day as those of 1970-01-01
+dates     : datetime64[us], NaT = missing; times of day as those of 1970-01-01. Those with a zone are `zones.Moments`:
+            instants in UTC, and the zone's name
 durations : timedelta64[us], NaT = missing
 texts     : `Texts` (strings, categories, booleans as "True" and "False", other objects)
 """
@@ -21,6 +22,7 @@ import numpy as np
 from glassnet.errors import DataError
 from glassnet.tables.missing import MISSING_TYPES, is_missing
 from glassnet.tables.texts import FEW_ROWS, Texts
+from glassnet.tables.zones import Moments, name_of_zone
 
 __all__ = [
     "Column",
@@ -65,7 +67,8 @@ def family_of_series(series: nw.Series[Any]) -> Column:
     if dtype.is_numeric():
         return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
     if isinstance(dtype, nw.Datetime | nw.Date | nw.Duration):
-        return family_of_array(np.asarray(series.to_numpy()), series.name)
+        values = family_of_array(np.asarray(series.to_numpy()), series.name)
+        return _zoned(values, name_of_zone(getattr(dtype, "time_zone", None)))
     if isinstance(dtype, nw.Categorical | nw.Enum | nw.String | nw.Boolean):
         return Texts.of_values(series.to_list())
     return family_of_values(series.to_list(), series.name)
@@ -232,13 +235,25 @@ def _instant(value: Any) -> np.datetime64:
     return np.datetime64(naive).astype("datetime64[us]")
 
 
+def _zoned(instants: Any, zone: str | None) -> Column:
+    return instants if zone is None else Moments.of(instants, zone)
+
+
+def _moments(values: list[Any], name: Any) -> Column:
+    """Dates and moments. Where all have one zone it is kept; where they have several, they are all of UTC."""
+    instants = _map(_instant, np.datetime64("NaT", "us"), "datetime64[us]")(values, name)
+    found = {getattr(value, "tzinfo", None) for value in values if not is_missing(value)}
+    zones = {name_of_zone(zone) for zone in found}
+    return _zoned(instants, zones.pop() if len(zones) == 1 else None)
+
+
 def _time_of_day(value: datetime.time) -> np.datetime64:
     return np.datetime64(datetime.datetime.combine(datetime.date(1970, 1, 1), value.replace(tzinfo=None)))
 
 
-CONVERSIONS: tuple[tuple[tuple[type, ...], Callable[[list[Any], Any], np.ndarray]], ...] = (
+CONVERSIONS: tuple[tuple[tuple[type, ...], Callable[[list[Any], Any], Column]], ...] = (
     ((numbers.Real, Decimal, np.bool_), _floats),
-    ((datetime.date, np.datetime64), _map(_instant, np.datetime64("NaT", "us"), "datetime64[us]")),
+    ((datetime.date, np.datetime64), _moments),
     ((datetime.timedelta, np.timedelta64), _map(np.timedelta64, np.timedelta64("NaT", "us"), "timedelta64[us]")),
     ((datetime.time,), _map(_time_of_day, np.datetime64("NaT", "us"), "datetime64[us]")),
 )
