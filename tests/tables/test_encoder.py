@@ -190,6 +190,25 @@ def test_booleans_and_the_numbers_0_and_1_stand_for_each_other():
             assert encoded(seen, new=new).tolist() == [[1], [-1]]
 
 
+def test_the_order_of_categories_is_not_used_and_their_ranks_can_be_given():
+    sizes, names = ["small", "large", None, "small", "medium"], ["tiny", "small", "medium", "large"]  # nothing is tiny
+    plain = pd.DataFrame({"size": sizes})
+    ordered = pd.DataFrame({"size": pd.Categorical(sizes, categories=names, ordered=True)})
+    enum = pl.DataFrame({"size": pl.Series(sizes, dtype=pl.Enum(names))})
+    encoder = TableEncoder().fit(ordered)
+    assert encoder.feature_names_out() == ["size=large", "size=medium", "size=small", "size=(missing)"]
+    expected = [[0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0], [0, 1, 0, 0]]
+    for X in (plain, ordered, enum):
+        assert encoded(X).tolist() == encoder.encode(X, np.float64).tolist() == expected
+    # A level that was declared but not seen in fit is like any other new one.
+    tiny = pd.DataFrame({"size": pd.Categorical(["tiny"], categories=names, ordered=True)})
+    assert encoder.encode(tiny, np.float64).tolist() == [[0, 0, 0, 0]]
+    # Ranks 1, 3, missing, 1, 2 have mean 7/4, which a missing one gets: 0 after scaling.
+    ranks = pd.DataFrame({"size": ordered["size"].cat.codes.where(lambda codes: codes >= 0)})
+    assert encoded(ranks, input_scaling="none").tolist() == [[1, 0], [3, 0], [1.75, 1], [1, 0], [2, 0]]
+    assert encoded(pl.DataFrame({"size": enum["size"].to_physical()})).tolist() == encoded(ranks).tolist()
+
+
 # dates
 
 
