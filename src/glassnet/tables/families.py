@@ -1,6 +1,7 @@
 """Columns of any origin → one of four families: numbers, dates, durations, texts.
 
-numbers   : float64, NaN = missing (integers, decimals)
+numbers   : float64, NaN = missing (integers, decimals). Whole numbers without gaps, in a column of many rows, may
+            stay integers, so that the memory is shared; `changes.as_numbers` makes them float64
 dates     : datetime64[us], NaT = missing; times of day as those of 1970-01-01. Those with a zone are `zones.Moments`:
             instants in UTC, and the zone's name
 durations : timedelta64[us], NaT = missing
@@ -48,12 +49,13 @@ FURTHEST = {"Y": 290_000, "M": 12 * 290_000} | {
         *(("m", 60 * SECOND), ("s", SECOND), ("ms", 1000)),
     )
 }
+FAMILIES = {"f": "number", "i": "number", "u": "number", "M": "date", "m": "duration"}  # of a dtype's kind
 CONTAINERS = (list, tuple, dict, set, frozenset, np.ndarray)
 
 
 def name_of_family(values: Any) -> str:
     """Of a column: "number", "date", "duration" or "text"."""
-    return {"f": "number", "M": "date", "m": "duration"}.get(values.dtype.kind, "text")
+    return FAMILIES.get(values.dtype.kind, "text")
 
 
 def family_of_series(series: nw.Series[Any]) -> Column:
@@ -95,6 +97,8 @@ def family_of_polars(series: Any) -> Column:
         if type(series.dtype).__name__ in ("Int128", "UInt128"):  # which NumPy does not have
             series = series.cast(float)
         values = series.to_numpy()  # whole numbers with gaps as float64
+        if values.dtype.kind in "iu" and len(values) > FEW_ROWS:
+            return values
         if values.dtype.kind in "iuf":
             return values.astype(np.float64, copy=False)
     if type(series.dtype).__name__ in ("String", "Categorical", "Enum", "Boolean"):
