@@ -490,6 +490,16 @@ def test_info_shows_what_the_file_holds(run, model):
     assert all(line == line.rstrip() for line in lines)
 
 
+def test_info_tells_the_zone_of_moments(run, tmp_path):
+    hours = pl.datetime_range(
+        pl.datetime(2024, 1, 1), pl.datetime(2024, 3, 1), "7h", eager=True, time_zone="Asia/Tokyo"
+    )
+    pl.DataFrame({"at": hours, "y": np.arange(len(hours)) / 7}).write_parquet(tmp_path / "t.parquet")
+    assert run("train", "t.parquet", "--target", "y", *QUICK, "--quiet") == (0, "", "")
+    line = next(line for line in run("info", "t.glassnet").out.splitlines() if line.startswith("at "))
+    assert line.endswith("month, day, weekday, hour in Asia/Tokyo")
+
+
 def test_info_as_json_has_the_checksum_of_the_file(run, model):
     import hashlib
 

@@ -77,6 +77,8 @@ def _columns(columns: list[dict[str, Any]]) -> Any:
     table = plain_table("name", "kind", "missing", "inputs", "levels")
     for column in columns:
         levels = _some(column.get("levels") or column.get("parts") or [])
+        if column.get("zone"):
+            levels += f" in {column['zone']}"
         if column["left_out"]:
             levels = f"left out: {column['left_out']}"
         missing = "yes" if column["missing"] else ""

@@ -118,7 +118,7 @@ class Pictures:
     def _output_names(self) -> list[str]:
         classes = getattr(self, "classes_", None)
         n, name = self.network_.n_outputs, getattr(self, "target_name_", "prediction")
-        if isinstance(name, list):
+        if isinstance(name, list) and len(name) == n:
             return name
         if classes is None:
             return [name] if n == 1 else [f"output {k}" for k in range(n)]

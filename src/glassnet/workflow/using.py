@@ -98,7 +98,8 @@ def _require_intervals(model: Any, interval: float) -> None:
 
 def _predicted(model: Any, table: Table, probabilities: bool, interval: float | None) -> dict[str, Any]:
     names = getattr(model, "target_name_", None)
-    names = names if isinstance(names, list) else list(range(model._targets.n_columns))
+    n = model._targets.n_columns
+    names = names if isinstance(names, list) and len(names) == n else list(range(n))
     if not hasattr(model, "predict_proba"):
         return _numbers(model, table, names, interval)
     P = model.predict_proba(table)
