@@ -92,6 +92,11 @@ class ClassTargets:
         """Two classes need one output node, more need a node each."""
         return "binary_cross_entropy" if len(self.classes) == 2 else "cross_entropy"
 
+    @property
+    def n_columns(self) -> int:
+        """Columns of y."""
+        return 1
+
     def n_outputs(self, loss: Loss) -> int:
         """Output nodes under that loss: one for two classes and binary cross-entropy, else a node for each class."""
         return 1 if loss.name == "binary_cross_entropy" else len(self.classes)
@@ -165,6 +170,11 @@ class MultilabelTargets:
         """A yes or no for each label."""
         return "multilabel"
 
+    @property
+    def n_columns(self) -> int:
+        """Columns of y."""
+        return self.n_labels
+
     def n_outputs(self, loss: Loss) -> int:
         """A node for each label."""
         return self.n_labels
@@ -233,6 +243,11 @@ class NumberTargets:
         if scaling != "none":
             centre, scale = np.ldexp(centre, exponent), np.ldexp(scale, exponent)
         return cls(centre, np.where(scale > 0, scale, 1.0), flat)
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of y."""
+        return len(self.centre)
 
     def n_outputs(self, loss: Loss) -> int:
         """A node for each column of y, or for each quantile of its one column."""
