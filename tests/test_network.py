@@ -490,19 +490,20 @@ def test_targets_of_another_length_are_refused():
 
 
 @pytest.mark.parametrize(
-    ("weights", "got"),
+    ("weights", "place", "got"),
     [
-        ([1.0, 2.0], "(2,)"),
-        (np.ones((3, 1)), "(3, 1)"),
-        ([1.0, -0.5, 1.0], "-0.5"),
-        ([1.0, np.inf, 1.0], "inf"),
-        ([np.nan, 1.0, 1.0], "nan"),
+        ([1.0, 2.0], "", "(2,)"),
+        (np.ones((3, 1)), "", "(3, 1)"),
+        ([1.0, -0.5, 1.0], "row 2: ", "-0.5"),
+        ([1.0, np.inf, 1.0], "row 2: ", "inf"),
+        ([np.nan, 1.0, 1.0], "row 1: ", "nan"),
     ],
 )
-def test_weights_that_cannot_be_are_refused(weights, got):
+def test_weights_that_cannot_be_are_refused(weights, place, got):
     with pytest.raises(DataError) as caught:
         a_network().loss_and_gradient(np.ones((3, 2)), [0, 1, 0], weights)
-    assert str(caught.value) == f"sample_weight must be 3 finite numbers of at least 0, one for each row, got {got}"
+    rule = "sample_weight must be 3 finite numbers of at least 0, one for each row"
+    assert str(caught.value) == f"{place}{rule}, got {got}"
 
 
 # --- a layer of one's own ---

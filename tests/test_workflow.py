@@ -13,8 +13,10 @@ import pytest
 import glassnet
 from glassnet.errors import ColumnError, DataError, OptionError
 from glassnet.estimators.report import Report, UnknownClassWarning
+from glassnet.estimators.report import report as measured
 from glassnet.workflow import evaluate, infer_task, predict, prepare, stem_of
 from glassnet.workflow.suspects import BrokenNumbersWarning, RowNumbersWarning
+from glassnet.workflow.task import infer_several
 
 PENGUINS = Path(glassnet.__file__).parent / "datasets" / "penguins.csv"
 
@@ -181,6 +183,148 @@ def test_a_target_of_numbers_with_text_among_them_names_the_cell(cells, message)
         infer_task(np.array(cells, object), "y")
     assert str(caught.value).startswith(message)
     assert infer_task(np.array(cells[20:] * 2, object), "y", "classification")[0] == "multiclass"
+
+
+# --- several targets ---
+
+
+def test_the_task_of_several_targets_is_numbers_or_labels():
+    numbers, zeros, truth = np.arange(4) / 3, np.array([0, 1, 1, 0]), np.array([True, False, True, True])
+    assert infer_several({"a": numbers, "b": zeros}) == ("regression", "a and b hold numbers: regression")
+    assert infer_several({"a": zeros, "b": truth}) == ("multilabel", "a and b hold 0 and 1: multilabel")
+    asked = infer_several({"a": zeros, "b": truth, "c": zeros}, "regression")
+    assert asked == ("regression", "a, b and c hold numbers: regression, as asked")
+    assert infer_several(dict.fromkeys("abcdefg", numbers))[1] == "a, b, c, d and 3 more hold numbers: regression"
+    with pytest.raises(DataError) as caught:
+        infer_several({"a": zeros, "b": numbers}, "classification")
+    assert str(caught.value) == (
+        "column 'b' must hold 0 and 1, as all of several targets of a classification do, got 0.0. "
+        "Train a model for each target of more classes."
+    )
+    with pytest.raises(DataError, match="column 'b' holds one number only, got 0"):
+        infer_several({"a": zeros, "b": 0 * zeros})
+
+
+def test_several_targets_train_the_model_that_the_estimator_trains(tmp_path):
+    table = frame().with_columns(difference=pl.col("a") - pl.col("b")).drop("sign")
+    result = glassnet.train(table, target=["sum", "difference"], max_epochs=5, out=tmp_path / "m.glassnet")
+    prepared = prepare(table, ["sum", "difference"])
+    X, y = prepared.rows(prepared.training)
+    expected = glassnet.GlassNetRegressor(max_epochs=5, random_state=0).fit(X, y)
+    np.testing.assert_array_equal(result.model.predict(table), expected.predict(table))
+    assert (result.target, result.to_dict()["target"]) == (["sum", "difference"],) * 2
+    assert glassnet.load(tmp_path / "m.glassnet").target_name_ == ["sum", "difference"]
+    assert predict(result.model, table).columns == ["prediction_sum", "prediction_difference"]
+
+
+def test_a_list_of_one_target_is_that_target():
+    one, listed = (glassnet.train(frame(), target, drop=["sign"], max_epochs=2) for target in ("sum", ["sum"]))
+    assert (one.target, listed.target) == ("sum", "sum")
+    assert one.report == listed.report
+
+
+def test_labels_are_predicted_and_measured_under_their_names():
+    table = frame().with_columns(up=pl.col("a") > 0, big=pl.col("b") > 0.5).drop("sum", "sign")
+    result = glassnet.train(table, target=["up", "big"], max_epochs=3, pictures=False)
+    assert (result.task, result.report.task) == ("multilabel", "multilabel")
+    found = predict(result.model, table)
+    assert found.columns == ["prediction_up", "prediction_big", "probability_up", "probability_big"]
+    right = [(found[f"prediction_{name}"] == table[name].cast(int)).mean() for name in ("up", "big")]
+    assert evaluate(result.model, table).scores["labels_right"] == pytest.approx(np.mean(right))
+    with pytest.raises(DataError, match="column 'big' holds other values than 0 and 1, which were in training, got 2"):
+        evaluate(result.model, table.with_columns(big=pl.lit(2)))
+
+
+def test_targets_leave_something_to_predict_from():
+    with pytest.raises(ColumnError, match="column 'a' is a target, as is every other column. Add columns to predict"):
+        prepare(frame().select("a", "b"), ["a", "b"])
+    with pytest.raises(ColumnError, match="column 'b' is a target and cannot be dropped"):
+        prepare(frame(), ["a", "b"], drop=["b"])
+    with pytest.raises(OptionError, match="target must name a column, or several, got"):
+        prepare(frame(), [])
+
+
+def test_a_report_of_several_numbers_has_a_line_for_each():
+    # Errors 1, -1 and 0, 0, 2, 2: R² = 1 - Σe²/Σ(y - ȳ)², with Σ(y - ȳ)² = 5 for 0, 1, 2, 3 and 500 for ten times that.
+    y = np.array([[0.0, 0.0], [1.0, 10.0], [2.0, 20.0], [3.0, 30.0]])
+    errors = np.array([[1.0, 0.0], [-1.0, 0.0], [1.0, 2.0], [-1.0, 2.0]])
+
+    class Fitted:
+        target_name_ = ["small", "large"]  # noqa: RUF012
+
+        def predict(self, X):
+            return y + errors
+
+    found = measured(Fitted(), None, y)
+    small, large = found.per_target
+    assert small == pytest.approx(
+        {"target": "small", "r2": 0.2, "rmse": 1.0, "mean_absolute_error": 1.0, "baseline_rmse": np.sqrt(1.25)}
+    )
+    assert large == pytest.approx(
+        {
+            "target": "large",
+            "r2": 1 - 8 / 500,
+            "rmse": np.sqrt(2),
+            "mean_absolute_error": 1.0,
+            "baseline_rmse": np.sqrt(125),
+        }
+    )
+    assert found.scores["r2"] == pytest.approx((0.2 + 1 - 8 / 500) / 2)
+    assert found.baseline["baseline_rmse"] == pytest.approx(np.sqrt((1.25 + 125) / 2))  # each mean predicts its own
+    assert found.verdict is None
+    assert str(found).splitlines()[-3:] == [
+        "target      R²   RMSE  mean |error|  RMSE of the mean",
+        "small   0.2000      1             1             1.118",
+        "large   0.9840  1.414             1             11.18",
+    ]
+    errors[:, 0] *= 2
+    assert measured(Fitted(), None, y).verdict == (
+        "worse than always predicting the mean of small: RMSE 2, the mean has 1.118"
+    )
+
+
+# --- which rows are held out ---
+
+
+def test_the_last_rows_are_held_out_in_the_order_of_time():
+    prepared = prepare(frame(80), "sum", time_order=True)
+    assert (prepared.training.tolist(), prepared.test.tolist()) == (list(range(60)), list(range(60, 80)))
+
+
+def test_time_order_and_groups_reach_the_validation():
+    table = frame(400).with_columns(who=pl.Series(np.arange(400) // 4))
+    for options, passed in (
+        ({"time_order": True}, {"validation": "last"}),
+        ({"group": "who"}, {"groups": np.repeat(np.arange(100), 4)}),
+    ):
+        result = glassnet.train(
+            table, "sum", drop=["sign", *([] if "group" in options else ["who"])], max_epochs=3, **options
+        )
+        prepared = prepare(table, "sum", drop=["sign", "who"])
+        places = prepare(table, "sum", **options).training
+        if "groups" in passed:
+            passed = {"groups": passed["groups"][places]}
+        table_of_rows = prepared.table.take(places)
+        expected = glassnet.GlassNetRegressor(max_epochs=3, random_state=0).fit(
+            table_of_rows, prepared.y[places], **passed
+        )
+        np.testing.assert_array_equal(result.model.predict(prepared.table), expected.predict(prepared.table))
+        assert result.n_train + result.n_validation == len(places) == 300
+        assert result.n_validation == expected_validation(result, options)
+
+
+def expected_validation(result, options):
+    """A tenth of 300 rows; of whole groups of 4 the seven or eight that come nearest, the first of which wins a tie."""
+    return 30 if "time_order" in options else 28
+
+
+def test_no_group_is_in_both_parts():
+    table = frame(400).with_columns(who=pl.Series([f"w{k % 13}" for k in range(400)]))
+    prepared = prepare(table, "sum", group="who")
+    who = table["who"].to_numpy()
+    assert set(who[prepared.test]).isdisjoint(who[prepared.training])
+    assert prepared.table.names == ["a", "b", "sign"]
+    assert len(set(who[prepared.test])) == 3  # of 13 groups of 30 or 31 rows: 3 are nearest to 100 rows
 
 
 # --- training ---

@@ -494,6 +494,7 @@ def checked_weights(sample_weight: Any, n_rows: int, dtype: np.dtype) -> np.ndar
         raise DataError(
             f"must be {n_rows} finite numbers of at least 0, one for each row",
             argument="sample_weight",
+            row=int(np.argmin(good)) + 1 if fits else None,
             value=weights[~good][0] if fits else weights.shape,
         )
     with np.errstate(over="ignore"):

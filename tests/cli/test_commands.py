@@ -173,8 +173,11 @@ def test_the_flags_of_train_reach_the_network(run, penguins):
         "--input-scaling": "robust",
         "--engine": "reference",
         "--n-jobs": "2",
+        "--class-weight": "balanced",
+        "--scoring": "balanced_accuracy",
+        "--calibration": "temperature",
     }
-    flat = [part for pair in flags.items() for part in pair]
+    flat = [part for pair in flags.items() for part in pair] + ["--refit"]
     assert run("train", penguins, "--target", "species", *QUICK, *flat, "--drop", "sex", "--drop", "island").code == 0
     found = json.loads(run("info", "penguins.glassnet", "--json").out)
     assert [column["name"] for column in found["columns"]] == [
@@ -202,6 +205,10 @@ def test_the_flags_of_train_reach_the_network(run, penguins):
         "input_scaling": "robust",
         "engine": "reference",
         "n_jobs": 2,
+        "class_weight": "balanced",
+        "scoring": "balanced_accuracy",
+        "calibration": "temperature",
+        "refit": True,
         "max_epochs": 3,
     }
     assert {name: found["settings"][name] for name in expected} == expected
@@ -278,6 +285,82 @@ def test_an_interrupt_during_training_keeps_the_best_weights(penguins, tmp_path)
     assert glassnet.load(tmp_path / "penguins.glassnet").stop_reason_ == "interrupted"
 
 
+def test_rows_in_the_order_of_time_hold_out_the_last(run, tmp_path):
+    # Nothing before the last quarter says what becomes of y.
+    x = np.arange(200)
+    frame = pl.DataFrame({"x": np.sin(x), "y": np.where(x < 150, np.cos(x), 100.0)})
+    frame.write_csv(tmp_path / "t.csv")
+    ended = run("train", "t.csv", "--target", "y", *QUICK, "--time-order")
+    assert "135 rows to train on, 15 to validate, 50 held out, in the order of time" in ended.out
+    report = json.loads(run("train", "t.csv", "--target", "y", *QUICK, "--time-order", "--json").out)["report"]
+    assert report["baseline"]["baseline_rmse"] == 0  # the 50 last are all 100
+    assert report["scores"]["mean_absolute_error"] > 97  # and nothing before was beyond 1
+
+
+def test_groups_are_held_out_together(run, tmp_path):
+    rng = np.random.default_rng(0)
+    group = np.repeat(np.arange(40), 5)
+    level = rng.normal(size=40)[group]  # of the group, which the other columns do not tell
+    frame = pl.DataFrame({"who": [f"p{k}" for k in group], "x": rng.normal(size=200), "y": level})
+    frame.write_csv(tmp_path / "t.csv")
+    ended = run("train", "t.csv", "--target", "y", *QUICK, "--group", "who")
+    # A quarter of 40 groups of 5 is 10 groups, a tenth of the other 30 is 3.
+    assert "135 rows to train on, 15 to validate, 50 held out, 40 groups kept together" in ended.out
+    assert "1 column to predict from (1 number)" in ended.out
+
+
+def test_quantiles_and_losses_can_be_asked_for(run, tmp_path):
+    x = np.linspace(0, 1, 200)
+    pl.DataFrame({"x": x, "y": 2 * x}).write_csv(tmp_path / "t.csv")
+    flags = ("--quantiles", "0.1, 0.5,0.9", "--out", "q.glassnet")
+    assert run("train", "t.csv", "--target", "y", *QUICK, "--quiet", *flags) == (0, "", "")
+    predicted = pl.read_csv(run("predict", "q.glassnet", "t.csv").out.encode())
+    assert predicted.columns == ["prediction", "quantile_0.1", "quantile_0.5", "quantile_0.9"]
+    assert (predicted["prediction"] == predicted["quantile_0.5"]).all()
+    assert run("train", "t.csv", "--target", "y", *QUICK, "--quiet", "--loss", "absolute_error").code == 0
+    assert json.loads(run("info", "t.glassnet", "--json").out)["settings"]["loss"] == "absolute_error"
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "message"),
+    [
+        (("--quantiles", "0.1;0.9"), 2, "--quantiles must be numbers with commas between them, got '0.1;0.9'."),
+        (("--quantiles", "0.9,0.1"), 2, "--quantiles must be increasing numbers strictly between 0 and 1"),
+        (("--quantiles", "0.1,0.9"), 2, "--quantiles is for numbers, and species holds 3 texts: multiclass, got (0.1,"),
+        (("--loss", "hubber"), 2, "--loss must be one of 'absolute_error', 'auto',"),
+        (("--loss", "huber"), 2, "--loss is for numbers, and species holds 3 texts: multiclass, got 'huber'. Leave it"),
+        (("--class-weight", "even"), 2, '--class-weight must be None, "balanced" or a dict'),
+        (("--scoring", "roc_acu"), 2, '--scoring must be "loss", the name of a scikit-learn scorer'),
+        (("--calibration", "platt"), 2, "--calibration must be one of 'none', 'temperature', got 'platt'"),
+        (("--time-order", "--group", "island"), 2, "--group cannot be combined with --time-order, got 'island'"),
+        (("--group", "islnd"), 1, "{file}: column 'islnd' is not in the table. Did you mean 'island'?"),
+        (("--group", "species"), 1, "{file}: column 'species' is the target and cannot be dropped"),
+        (("--group", "sex"), 1, "{file}: row 4: column 'sex' holds groups and has missing values (11 of 344 rows)."),
+    ],
+)
+def test_flags_that_cannot_be_are_refused(run, penguins, flags, code, message):
+    ended = run("train", penguins, "--target", "species", *QUICK, *flags)
+    expected = "glassnet: error: " + message.replace("{file}", str(penguins))
+    assert (ended.code, ended.err[: len(expected)]) == (code, expected)
+
+
+def test_options_of_classes_are_refused_for_numbers(run, tmp_path):
+    x = np.linspace(0, 1, 40)
+    pl.DataFrame({"x": x, "y": 2 * x, "half": [0, 1] * 20}).write_csv(tmp_path / "t.csv")
+    for flag, value in (("--class-weight", "balanced"), ("--calibration", "temperature")):
+        ended = run("train", "t.csv", "--target", "y", *QUICK, flag, value)
+        assert (ended.code, ended.err) == (
+            2,
+            f"glassnet: error: {flag} is for classes, and y holds numbers: regression, got '{value}'. "
+            "Leave it out, or use task classification.\n",
+        )
+    ended = run("train", "t.csv", "--target", "y", *QUICK, "--group", "half")
+    assert ended.err == (
+        "glassnet: error: t.csv: column 'half' must hold at least 3 groups: one to train on, one to validate, one held "
+        "out, got 2\n"
+    )
+
+
 # --- predict ---
 
 
@@ -337,6 +420,41 @@ def test_keep_refuses_a_table_that_has_predictions_already(run, model, penguins)
     )
 
 
+def test_predictions_can_have_ends_that_hold_most_of_the_truth(run, tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(size=800)
+    frame = pl.DataFrame({"x": x, "y": 2 * x + rng.normal(size=800), "z": x - 3 * rng.normal(size=800)})
+    frame.write_csv(tmp_path / "t.csv")
+    flags = ("--validation-fraction", "0.4", "--test-fraction", "0", "--no-pictures", "--quiet")
+    run("train", "t.csv", "--target", "y", "--drop", "z", "--epochs", 20, *flags)
+    predicted = pl.read_csv(run("predict", "t.glassnet", "t.csv", "--interval", "0.9", "--keep").out.encode())
+    assert predicted.columns == ["x", "y", "z", "prediction", "lower", "upper"]
+    inside = predicted["y"].is_between(predicted["lower"], predicted["upper"]).mean()
+    assert inside == pytest.approx(0.9, abs=0.04)
+    run("train", "t.csv", "--target", "y", "--target", "z", "--epochs", 20, *flags)
+    found = json.loads(run("predict", "t.glassnet", "t.csv", "--interval", "0.5", "--json").out)
+    assert found["columns"] == ["prediction_y", "prediction_z", "lower_y", "lower_z", "upper_y", "upper_z"]
+
+
+def test_ends_that_cannot_be_are_refused(run, model, penguins, tmp_path):
+    ended = run("predict", model, penguins, "--interval", "0.9")
+    assert (ended.code, ended.err) == (
+        2,
+        "glassnet: error: --interval is for numbers, and the model predicts classes, got 0.9. "
+        "Their probabilities say how sure it is.\n",
+    )
+    x = np.linspace(0, 1, 40)
+    pl.DataFrame({"x": x, "y": 2 * x}).write_csv(tmp_path / "t.csv")
+    run("train", "t.csv", "--target", "y", *QUICK, "--quiet")
+    ended = run("predict", "t.glassnet", "t.csv", "--interval", "90")
+    assert ended.err == "glassnet: error: --interval must lie strictly between 0 and 1, got 90.0\n"
+    ended = run("predict", "t.glassnet", "t.csv", "--interval", "0.9")
+    assert ended.err == (
+        "glassnet: error: --interval cannot be vouched for: no rows were held out, got 0.9. "
+        "Train on more rows, or call calibrate(X, y).\n"
+    )
+
+
 # --- evaluate ---
 
 
@@ -370,6 +488,16 @@ def test_info_shows_what_the_file_holds(run, model):
     assert "island             category           3       Biscoe, Dream, Torgersen" in lines
     assert "Dense  identity        32        3          99" in lines
     assert all(line == line.rstrip() for line in lines)
+
+
+def test_info_tells_the_zone_of_moments(run, tmp_path):
+    hours = pl.datetime_range(
+        pl.datetime(2024, 1, 1), pl.datetime(2024, 3, 1), "7h", eager=True, time_zone="Asia/Tokyo"
+    )
+    pl.DataFrame({"at": hours, "y": np.arange(len(hours)) / 7}).write_parquet(tmp_path / "t.parquet")
+    assert run("train", "t.parquet", "--target", "y", *QUICK, "--quiet") == (0, "", "")
+    line = next(line for line in run("info", "t.glassnet").out.splitlines() if line.startswith("at "))
+    assert line.endswith("month, day, weekday, hour in Asia/Tokyo")
 
 
 def test_info_as_json_has_the_checksum_of_the_file(run, model):
@@ -429,11 +557,74 @@ def test_kinds_that_cannot_be_said_are_refused_in_the_words_of_the_command(run, 
 
 
 def test_every_real_table_is_trained_on_from_the_command(run, real_data):
-    """No flag but the target; one epoch each, without pictures."""
+    """No flag but the target, of energy_efficiency both; one epoch each, without pictures. Then it is used."""
     files = sorted(real_data.glob("*.parquet"))
     assert len(files) >= 30
     for path in files:
-        target = list(pl.read_parquet_schema(path))[-1]
-        ended = run("train", path, "--target", target, "--epochs", 1, "--no-pictures", "--out", "m.glassnet", "--json")
+        columns = list(pl.read_parquet_schema(path))
+        targets = columns[-2:] if path.stem == "energy_efficiency" else columns[-1:]
+        named = [part for target in targets for part in ("--target", target)]
+        ended = run("train", path, *named, "--epochs", 1, "--no-pictures", "--out", "m.glassnet", "--json")
         assert ended.code == 0, (path.stem, ended.err)
         assert json.loads(ended.out)["report"]["scores"], path.stem
+        pl.read_parquet(path, n_rows=100).write_parquet("some.parquet")
+        rows = json.loads(run("predict", "m.glassnet", "some.parquet", "--json").out)["rows"]
+        assert len(rows) == 100, path.stem
+        assert json.loads(run("evaluate", "m.glassnet", "some.parquet", "--json").out)["n_rows"] == 100, path.stem
+
+
+def test_several_targets_are_trained_reported_predicted_and_shown(run, tmp_path):
+    x = np.linspace(0, 1, 100)
+    frame = pl.DataFrame({"x": x, "z": x**2, "up": 2 * x + 0.25, "down": 10 - 30 * x})
+    frame.write_csv(tmp_path / "lines.csv")
+    ended = run("train", "lines.csv", "--target", "up", "--target", "down", "--epochs", 60)
+    assert ended.code == 0
+    assert ended.out.splitlines()[1] == "up and down hold numbers: regression"
+    assert any(line.startswith("down") for line in ended.out.splitlines())
+    assert "predictions-1.png, predictions-2.png" in ended.out
+    found = json.loads(run("info", "lines.glassnet", "--json").out)
+    assert found["target"] == ["up", "down"]
+    assert "predicts    up, down" in run("info", "lines.glassnet").out
+    predicted = pl.read_csv(run("predict", "lines.glassnet", "lines.csv", "--keep").out.encode())
+    assert predicted.columns == ["x", "z", "up", "down", "prediction_up", "prediction_down"]
+    report = json.loads(run("evaluate", "lines.glassnet", "lines.csv", "--json").out)
+    assert [row["target"] for row in report["per_target"]] == ["up", "down"]
+    for name, row in zip(("up", "down"), report["per_target"], strict=True):
+        error = predicted[name] - predicted[f"prediction_{name}"]
+        assert row["rmse"] == pytest.approx((error**2).mean() ** 0.5, rel=1e-4)
+        assert row["baseline_rmse"] == pytest.approx(frame[name].std(ddof=0))
+    # The same columns under other names, in the order of training.
+    frame.rename({"up": "a", "down": "b"}).write_csv(tmp_path / "other.csv")
+    again = run("evaluate", "lines.glassnet", "other.csv", "--target", "a", "--target", "b", "--json")
+    assert json.loads(again.out)["scores"] == report["scores"]
+
+
+@pytest.mark.parametrize(
+    ("targets", "code", "message"),
+    [
+        (["up", "side"], 1, "t.csv: column 'side' holds text, and regression needs numbers, got 'left'."),
+        (["up", "same"], 1, "t.csv: column 'same' holds one number only, got 1. There is nothing to tell apart"),
+        (["up", "gaps"], 1, "t.csv: row 3: column 'gaps' is the target and has missing values (1 of 40 rows)."),
+        (["up", "upp"], 1, "t.csv: column 'upp' is not in the table. Did you mean 'up'?"),
+        (["up", "up"], 2, "--target must name each column once, got 'up'"),
+    ],
+)
+def test_a_target_among_several_that_cannot_be_is_named(run, tmp_path, targets, code, message):
+    up = np.arange(40) / 3
+    gaps = [None if i == 2 else i / 7 for i in range(40)]
+    table = {"x": up[::-1], "up": up, "same": [1] * 40, "gaps": gaps, "side": ["left", "right"] * 20}
+    pl.DataFrame(table).write_csv(tmp_path / "t.csv")
+    flags = [part for target in targets for part in ("--target", target)]
+    ended = run("train", "t.csv", *flags, *QUICK)
+    assert (ended.code, ended.err.removeprefix("glassnet: error: ")[: len(message)]) == (code, message)
+
+
+def test_evaluating_needs_a_column_for_each_target(run, tmp_path):
+    x = np.linspace(0, 1, 40)
+    pl.DataFrame({"x": x, "a": 2 * x, "b": 1 - x}).write_csv(tmp_path / "t.csv")
+    run("train", "t.csv", "--target", "a", "--target", "b", *QUICK, "--quiet")
+    ended = run("evaluate", "t.glassnet", "t.csv", "--target", "a")
+    assert (ended.code, ended.err) == (
+        2,
+        "glassnet: error: --target must name 2 columns of true values, for 'a', 'b', got ['a']\n",
+    )

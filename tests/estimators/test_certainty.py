@@ -206,8 +206,8 @@ def test_a_temperature_mends_an_overconfident_network(task):
     with pytest.warns(OneHotWarning) if task == "multilabel" else nullcontext():
         sure = quick(GlassNetClassifier, **options).fit(X[:100], y[:100])
     before = sure.predict_proba(X_new)
-    sure.settings_["calibration"] = "temperature"
-    sure.calibrate(X[100:], y[100:])
+    assert sure.calibrate(X[100:], y[100:]).temperature_ == 1.0
+    sure.set_params(calibration="temperature").calibrate(X[100:], y[100:])
     after = sure.predict_proba(X_new)
     assert sure.temperature_ > 1.3
     assert loss_of(y_new, after) < 0.95 * loss_of(y_new, before)
@@ -220,6 +220,74 @@ def loss_of(y, P):
     if y.ndim == 2:
         return -np.mean(np.log(np.where(y == 1, P, 1 - P)))
     return log_loss(y, P)
+
+
+def test_a_refitted_network_has_the_temperature_of_the_one_that_had_not_seen_the_rows():
+    """Few rows learned by heart: on rows it has trained on, such a network would be sharpened, not softened."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(300, 10))
+    y = X[:, 0] + 2 * rng.normal(size=300) > 0
+    options = {"calibration": "temperature", "scoring": "accuracy", "schedule": "constant", "hidden_layer_sizes": (64,)}
+    once, again = (quick(GlassNetClassifier, refit=refit, **options).fit(X, y) for refit in (False, True))
+    assert not np.array_equal(once.network_.params, again.network_.params)
+    assert again.temperature_ == once.temperature_ > 1.3
+
+
+def test_calibrate_weighs_classes_as_fit_does():
+    X, y = classes(1200, k=2)
+    options = {"calibration": "temperature", "class_weight": {0: 10.0}, "max_epochs": 5}
+    rest, held = slice(0, 600), slice(600, None)
+    clf = quick(GlassNetClassifier, **options).fit(X[rest], y[rest], validation=(X[held], y[held]))
+    found = clf.temperature_
+    assert clf.calibrate(X[held], y[held]).temperature_ == found
+    plain = quick(GlassNetClassifier, **options | {"class_weight": None}).fit(X[rest], y[rest])
+    weights = np.where(y[held] == 0, 10.0, 1.0)
+    plain.network_.params = clf.network_.params
+    assert plain.calibrate(X[held], y[held], sample_weight=weights).temperature_ == pytest.approx(found, rel=1e-6)
+    assert plain.calibrate(X[held], y[held]).temperature_ != pytest.approx(found, rel=1e-2)
+
+
+@pytest.mark.parametrize("columns", [1, 2])
+def test_targets_of_another_width_cannot_calibrate(columns):
+    X, y = line(100)
+    model = quick(GlassNetRegressor, max_epochs=1).fit(X, np.column_stack([y] * columns))
+    with pytest.raises(
+        DataError, match=rf"^y must have {columns} columns, as in training, got \(100, {3 - columns}\)$"
+    ):
+        model.calibrate(X, np.column_stack([y] * (3 - columns)))
+    assert model.predict_interval(X).shape == (100, columns, 2)
+
+
+def test_a_calibration_that_cannot_be_is_refused_after_fit_as_in_it():
+    X, y = classes(100)
+    clf = quick(GlassNetClassifier, max_epochs=1).fit(X, y).set_params(calibration="platt")
+    with pytest.raises(OptionError, match="^calibration must be one of 'none', 'temperature', got 'platt'$"):
+        clf.calibrate(X, y)
+    model = quick(GlassNetRegressor, max_epochs=1).fit(X, y).set_params(calibration="temperature")
+    with pytest.raises(OptionError, match="^calibration is for a classifier's named losses, got 'temperature'"):
+        model.calibrate(X, y)
+
+
+def test_a_network_trained_in_parts_can_be_given_a_temperature():
+    X, y = classes(600)
+    clf = quick(GlassNetClassifier)
+    for _ in range(30):
+        clf.partial_fit(X[:100], y[:100], classes=[0, 1, 2])
+    clf.set_params(calibration="temperature").calibrate(X[100:], y[100:])
+    tempered = log_loss(y[100:], clf.predict_proba(X[100:]))
+    plain = log_loss(y[100:], clf.set_params(calibration="none").calibrate(X[100:], y[100:]).predict_proba(X[100:]))
+    assert tempered < plain
+
+
+def test_rows_that_cannot_calibrate_leave_the_model_as_it_is():
+    X, y = classes(400)
+    clf = quick(GlassNetClassifier, calibration="temperature").fit(X, y)
+    temperature, sets = clf.temperature_, clf.predict_set(X)
+    assert temperature != 1.0
+    with pytest.raises(DataError, match=r"^row 1: y must hold the classes of training, 0, 1, 2, got 7$"):
+        clf.calibrate(X, np.full(400, 7))
+    assert clf.temperature_ == temperature
+    assert np.array_equal(clf.predict_set(X), sets)
 
 
 def test_calibration_finds_the_temperature_on_the_rows_that_validate():

@@ -336,8 +336,16 @@ def test_a_weight_of_two_is_the_row_twice_in_the_loss():
 @pytest.mark.parametrize("weights", [[-1.0] * 120, [np.nan] * 120, [1.0] * 3])
 def test_weights_that_cannot_be_are_refused(weights):
     X, y = table()
-    with pytest.raises(DataError, match="^sample_weight must be 120 finite numbers of at least 0, one for each row"):
+    rule = "sample_weight must be 120 finite numbers of at least 0, one for each row"
+    with pytest.raises(DataError, match=rf"^(row 1: )?{rule}, got (-1.0|nan|\(3,\))$"):
         quick().fit(X, y, sample_weight=weights)
+
+
+@pytest.mark.parametrize("argument", ["sample_weight", "groups"])
+def test_one_number_for_all_rows_is_refused_by_the_name_of_its_argument(argument):
+    X, y = table()
+    with pytest.raises(DataError, match=rf"^{argument} should be a 1d array, got '0 dimensions, 1.'$"):
+        quick().fit(X, y, **{argument: 1.0})
 
 
 def test_weights_that_are_all_zero_leave_nothing_to_train_on():
@@ -465,6 +473,16 @@ def test_warm_start_with_another_network_or_scaling_is_refused(change):
         OptionError, match=rf"^{next(iter(change))} must stay .*, as in the last fit, for warm_start=True"
     ):
         clf.set_params(**change).fit(X, y)
+
+
+def test_warm_start_takes_types_and_arrays_of_numpy_for_what_they_say():
+    X, y = np.linspace(0, 1, 40)[:, None], np.linspace(0, 1, 40)
+    options = {"hidden_layer_sizes": np.array([3]), "quantiles": np.array([0.1, 0.9]), "dtype": np.float32}
+    model = GlassNetRegressor(warm_start=True, max_epochs=2, random_state=0, **options).fit(X, y)
+    first = model.predict_quantiles(X)
+    assert not np.array_equal(model.fit(X, y).predict_quantiles(X), first)
+    assert model.settings_["quantiles"] == (0.1, 0.9)
+    assert model.settings_["hidden_layer_sizes"] == (3,)
 
 
 def test_warm_start_keeps_what_auto_became_and_the_split():

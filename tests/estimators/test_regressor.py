@@ -48,6 +48,15 @@ def test_one_column_stays_one_column():
     assert quick(max_epochs=1).fit(X, y[:, None]).predict(X).shape == (300, 1)
 
 
+def test_one_column_of_quantiles_stays_one_column():
+    X, y = line()
+    options = {"quantiles": (0.1, 0.5, 0.9), "max_epochs": 3}
+    flat, column = quick(**options).fit(X, y), quick(**options).fit(X, y[:, None])
+    assert column.predict(X).tolist() == flat.predict(X)[:, None].tolist()
+    assert column.predict_interval(X).tolist() == flat.predict_interval(X)[:, None].tolist()
+    assert column.predict_interval(X).shape == (300, 1, 2)
+
+
 def test_quantiles_cover_their_share_and_never_cross():
     X, y = line(3000, noise=1.0)
     model = quick(loss="quantile", quantiles=(0.1, 0.5, 0.9)).fit(X, y)
@@ -116,6 +125,17 @@ def test_a_target_near_the_largest_float_is_refused_not_infinite():
     X, _ = line(4)
     with pytest.raises(DataError, match="^y is too large to be scaled in float64"):
         quick().fit(X, [1e308, -1e308, 1e308, 0.0])
+
+
+@pytest.mark.parametrize("scaling", ["standard", "minmax", "robust"])
+def test_tiny_targets_are_scaled_like_others(scaling):
+    """0, 1, 2, 5 times a power of two so small that its square is 0: the same numbers for the network."""
+    y = np.array([0.0, 1.0, 2.0, 5.0])
+    ordinary, tiny = NumberTargets.fit(y, scaling), NumberTargets.fit(np.ldexp(y, -700), scaling)
+    assert tiny.scale.tolist() == np.ldexp(ordinary.scale, -700).tolist()
+    assert tiny.encode(np.ldexp(y, -700)).tolist() == ordinary.encode(y).tolist()
+    both = NumberTargets.fit(np.column_stack([y, np.ldexp(y, -700)]), scaling)  # each column by itself
+    assert both.scale.tolist() == [ordinary.scale[0], tiny.scale[0]]
 
 
 def test_scaling_by_hand():

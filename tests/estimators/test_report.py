@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from glassnet.errors import DataError
 from glassnet.estimators.report import report
 
 
@@ -34,3 +35,16 @@ def test_a_report_of_classes_by_hand():
     assert found.scores["log_loss"] == pytest.approx(-np.log([0.8, 0.6, 0.5]).mean())
     assert found.scores["roc_auc"] == 1.0
     assert found.baseline == {"most_frequent_class_accuracy": pytest.approx(2 / 3)}
+
+
+class Constant:
+    """An estimator that always predicts 0."""
+
+    def predict(self, X):
+        return np.zeros(len(X))
+
+
+@pytest.mark.parametrize("estimator", [Fixed([[0.9, 0.1]] * 3), Constant()], ids=["classes", "numbers"])
+def test_a_report_needs_a_target_for_each_row(estimator):
+    with pytest.raises(DataError, match=r"^y must have as many rows as X, 3, got 2$"):
+        report(estimator, [[0.0]] * 3, [0, 1])

@@ -231,6 +231,26 @@ def test_partial_fit_of_a_regressor_counts_weights():
     np.testing.assert_allclose(model.predict(X), 0.75, atol=1e-6)  # (1 · 0 + 3 · 1) / 4
 
 
+def test_partial_fit_goes_on_with_another_optimiser():
+    X = np.linspace(-1, 1, 40)[:, None]
+    model, one_only = (GlassNetRegressor((), optimizer=name, random_state=0) for name in ("adam", "momentum"))
+    one_only.partial_fit(X, X[:, 0])
+    model.partial_fit(X, X[:, 0])
+    model.network_.params = one_only.network_.params
+    one_only.__dict__.pop("_steps")  # as after fit: new moments
+    one_only.partial_fit(X, X[:, 0])
+    model.set_params(optimizer="momentum", learning_rate=one_only.settings_["learning_rate"]).partial_fit(X, X[:, 0])
+    assert model.network_.params.tobytes() == one_only.network_.params.tobytes()
+
+
+def test_partial_fit_of_several_labels_says_what_classes_must_be():
+    X, Y = np.linspace(-1, 1, 8)[:, None], np.tile([[0, 1], [1, 1]], (4, 1))
+    for classes in (5, [0, 1, 2]):
+        value = 5 if classes == 5 else 3
+        with pytest.raises(DataError, match=rf"^classes must name a label for each of 2 columns of y, got {value}$"):
+            GlassNetClassifier(max_epochs=1).partial_fit(X, Y, classes=classes)
+
+
 def test_the_first_partial_fit_needs_all_classes():
     X, y = clouds()
     with pytest.raises(DataError, match="^classes must be passed on the first call to partial_fit"):

@@ -80,6 +80,42 @@ def test_a_splitter_sees_the_rows_as_they_were_handed_over():
     assert clf.history_[0]["step"] == -(-100 // clf.settings_["batch_size"])  # rows of neither part are left out
 
 
+def test_a_predefined_split_goes_by_the_rows_as_they_were_handed_over():
+    X, y = table()
+    weights, fold = np.ones(200), np.where(np.arange(200) % 4 == 0, 0, -1)
+    weights[:10] = 0  # left out: the folds of the rest stay theirs
+    options = {"batch_size": 32, "input_scaling": "none"}
+    numbers, split = X[["size"]], PredefinedSplit(fold)
+    clf = quick(**options).fit(numbers, y, sample_weight=weights, validation=split)
+    twin = quick(**options).fit(numbers.iloc[10:], y[10:], validation=PredefinedSplit(fold[10:]))
+    np.testing.assert_allclose(clf.network_.params, twin.network_.params, rtol=1e-5)
+    with pytest.raises(DataError, match=r"^validation must hold a fold for each of 199 rows, got 200$"):
+        quick().fit(numbers[1:], y[1:], validation=split)
+
+
+@pytest.mark.parametrize("library", ["pandas", "polars", "Arrow"])
+def test_a_scorer_sees_the_rows_in_the_library_they_came_in(library):
+    X, y = table()
+    made = {"pandas": X, "polars": pl.from_pandas(X), "Arrow": pl.from_pandas(X).to_arrow()}[library]
+    seen = []
+
+    def score(model, rows, labels):
+        seen.append(rows)
+        return model.score(rows, labels)
+
+    quick(scoring=score, max_epochs=1).fit(made, y, validation="last")
+    assert type(seen[0]) is type(made)
+    assert pl.DataFrame(seen[0])["size"].to_list() == X["size"].tolist()[-20:]
+
+
+def test_groups_that_cannot_be_compared_are_refused():
+    X, y = table()
+    with pytest.raises(DataError) as caught:
+        quick().fit(X, y, groups=["a", None] * 100)
+    message = "groups must hold labels of one kind, got ['NoneType', 'str']. Make them all text: str(label)."
+    assert str(caught.value) == message
+
+
 @pytest.mark.parametrize("validation", [None, GroupKFold(5)], ids=["at random", "a splitter"])
 def test_groups_stay_together(validation):
     X, y = table()
@@ -253,6 +289,24 @@ def test_refit_takes_the_rows_of_the_users_validation_set_too():
     both = pd.concat([numbers, numbers_val], ignore_index=True), np.concatenate([y, y_val])
     alone = quick(early_stopping=False, **options).set_params(max_epochs=clf.best_epoch_).fit(*both)
     assert clf.network_.params.tobytes() == alone.network_.params.tobytes()
+
+
+@pytest.mark.parametrize("options", [{}, {"class_weight": {"yes": 3.0}}], ids=["of rows", "and of classes"])
+def test_refit_weighs_both_sets_in_the_same_units(options):
+    X, y = table()
+    X_val, y_val = table(100, seed=1)
+    rng = np.random.default_rng(2)
+    weights, weights_val = rng.uniform(1, 2, size=200), rng.uniform(10, 20, size=100)  # ten times as much
+    options = {"schedule": "constant", "batch_size": 32, "input_scaling": "none", **options}
+    numbers, numbers_val = X[["size"]], X_val[["size"]]
+    both = pd.concat([numbers, numbers_val], ignore_index=True), np.concatenate([y, y_val])
+    for given, given_val in ((weights, weights_val), (None, weights_val), (weights, None)):
+        clf = quick(refit=True, **options)
+        clf.fit(numbers, y, sample_weight=given, validation=(numbers_val, y_val, given_val))
+        ones = [np.ones(n) if part is None else part for n, part in ((200, given), (100, given_val))]
+        alone = quick(early_stopping=False, **options).set_params(max_epochs=clf.best_epoch_)
+        alone.fit(*both, sample_weight=np.concatenate(ones))
+        np.testing.assert_allclose(clf.predict_proba(numbers), alone.predict_proba(numbers), rtol=1e-4)
 
 
 def test_refit_without_validation_rows_is_fit():

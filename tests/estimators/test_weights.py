@@ -45,6 +45,30 @@ def test_a_dict_weighs_the_classes_it_names_and_multiplies_the_rows_weights():
     np.testing.assert_allclose(clf.predict_proba(X), by_hand.predict_proba(X), rtol=1e-5)
 
 
+@pytest.mark.parametrize("options", [{"early_stopping": True}, {"early_stopping": False}, {"refit": True}])
+def test_weights_of_very_different_sizes_are_taken_as_they_are(options):
+    """Rows that weigh next to nothing are like rows of weight 0: the network is that of the others."""
+    X, y = uneven()
+    small = np.arange(200) % 2 == 1
+    weights = np.where(small, 1e-60, 1.0)
+    rows = np.flatnonzero(~small)
+    validation = (X[rows], y[rows])
+    fits = {"input_scaling": "none", "batch_size": "full", **options}
+    clf = quick(**fits).fit(X, y, sample_weight=weights, validation=validation)
+    alone = quick(**fits).fit(X[rows], y[rows], validation=validation)
+    np.testing.assert_allclose(clf.predict_proba(X), alone.predict_proba(X), rtol=1e-4)
+    held_out = quick().fit(X, y, sample_weight=weights)  # 20 rows, of each class its share, small or not
+    assert held_out.history_[0]["step"] == -(-180 // held_out.settings_["batch_size"])
+
+
+@pytest.mark.parametrize("size", [1e308, 1e-300])
+def test_weights_of_classes_count_in_proportion_whatever_their_size(size):
+    X, y = uneven()
+    clf = quick(class_weight={"rare": size, "usual": size / 4}).fit(X, y)
+    by_hand = quick(class_weight={"rare": 1, "usual": 0.25}).fit(X, y)
+    np.testing.assert_allclose(clf.predict_proba(X), by_hand.predict_proba(X), rtol=1e-5)
+
+
 def test_validation_rows_have_their_classes_weights_too():
     X, y = uneven()
     options = {"class_weight": {"rare": 5.0}, "max_epochs": 3}

@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from glassnet import GlassNetRegressor, TableEncoder
-from glassnet.errors import DataError, GlassNetError, GlassNetWarning, NearlyUniqueWarning
+from glassnet.errors import ColumnError, DataError, GlassNetError, GlassNetWarning, NearlyUniqueWarning
 from glassnet.tables.delimited import CharacterSetWarning
 from glassnet.tables.reading import read_table
 from glassnet.tables.texts import FEW_ROWS
@@ -128,6 +128,29 @@ def test_a_column_of_lists_is_no_matter_where_it_is_dropped_or_not_asked_for(lib
     assert TableEncoder().fit({"a": [1, 2]}).transform(library(X)).tolist() == expected
     model = GlassNetRegressor((), columns={"tags": "drop"}, max_epochs=1).fit(library(X), [0, 1])
     assert np.isfinite(model.predict(library(X))).all()
+
+
+def test_a_dropped_column_of_lists_may_stand_first_where_rows_are_left_out():
+    X, y = {"tags": [[1]] * 12, "a": np.arange(12.0)}, np.arange(12.0)
+    weights = np.arange(12) % 3  # every third row is left out
+    model = GlassNetRegressor((), columns={"tags": "drop"}, max_epochs=2, random_state=0)
+    expected = GlassNetRegressor((), max_epochs=2, random_state=0).fit({"a": X["a"]}, y, sample_weight=weights)
+    model.fit(X, y, sample_weight=weights)
+    assert model.predict(X).tolist() == expected.predict({"a": X["a"]}).tolist()
+
+
+def test_numbers_that_float32_cannot_hold_are_refused_by_name_where_nothing_scales_them():
+    X, y = {"age": [1.0, 2.0, 3.0], "size": [0.0, 1.0, 1e39]}, [0, 1, 2]
+    with pytest.raises(DataError) as caught:
+        GlassNetRegressor((), input_scaling="none", max_epochs=1).fit(X, y)
+    message = "row 3: column 'size' must not exceed 3.4e+38 without scaling, got 1e+39. Use a scaling."
+    assert str(caught.value) == message
+    assert GlassNetRegressor((), max_epochs=1).fit(X, y).predict(X).shape == (3,)
+
+
+def test_keys_of_a_dict_that_are_one_name_are_refused():
+    with pytest.raises(ColumnError, match=r"^column '1' occurs 2 times\. Give every column a name of its own\.$"):
+        TableEncoder().fit({1: [1.0, 2.0], "1": [3.0, 4.0]})
 
 
 def test_dates_and_durations_that_microseconds_cannot_hold_are_refused():

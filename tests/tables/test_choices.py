@@ -175,7 +175,7 @@ def test_what_columns_cannot_say_is_refused(columns, message):
 def test_a_choice_about_a_column_that_is_not_there_names_the_nearest():
     with pytest.raises(ColumnError) as caught:
         fitted({"weight": [1, 2]}, wieght="category")
-    assert str(caught.value) == "column 'wieght' columns is not in the table. Did you mean 'weight'?"
+    assert str(caught.value) == "column 'wieght' named by columns= is not in the table. Did you mean 'weight'?"
 
 
 def test_choices_survive_plain_data():

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from glassnet.errors import DataError, NearlyUniqueWarning, OptionError
 from glassnet.tables.encoder import SCALINGS, TableEncoder
-from glassnet.tables.frames import split_target
+from glassnet.tables.frames import split_target, table_of
 from glassnet.tables.reading import read_table
 from glassnet.tables.texts import FEW_ROWS
 
@@ -82,6 +82,12 @@ def test_the_largest_and_smallest_numbers_neither_overflow_nor_vanish(size, scal
     X = np.array([[-size], [size]])
     expected = 0.5 * 2 if scaling == "robust" else 1.0  # quartiles ±size/2: interquartile range = size
     np.testing.assert_allclose(encoded(X, input_scaling=scaling), [[-expected], [expected]])
+
+
+def test_a_number_far_beyond_tiny_ones_has_the_last_rank():
+    X = np.array([[1e-310], [2e-310], [3e-310]])
+    z = encoded(X, new=[[1e300], [-1e300], [2e-310]], input_scaling="quantile")
+    np.testing.assert_allclose(z, [[5.199338], [-5.199338], [0]], atol=1e-6)  # the quantile of 1e-7
 
 
 def test_a_small_spread_around_a_large_number_is_kept():
@@ -188,6 +194,25 @@ def test_booleans_and_the_numbers_0_and_1_stand_for_each_other():
     for seen in (booleans, numbers):
         for new in (booleans, numbers):
             assert encoded(seen, new=new).tolist() == [[1], [-1]]
+
+
+def test_the_order_of_categories_is_not_used_and_their_ranks_can_be_given():
+    sizes, names = ["small", "large", None, "small", "medium"], ["tiny", "small", "medium", "large"]  # nothing is tiny
+    plain = pd.DataFrame({"size": sizes})
+    ordered = pd.DataFrame({"size": pd.Categorical(sizes, categories=names, ordered=True)})
+    enum = pl.DataFrame({"size": pl.Series(sizes, dtype=pl.Enum(names))})
+    encoder = TableEncoder().fit(ordered)
+    assert encoder.feature_names_out() == ["size=large", "size=medium", "size=small", "size=(missing)"]
+    expected = [[0, 0, 1, 0], [1, 0, 0, 0], [0, 0, 0, 1], [0, 0, 1, 0], [0, 1, 0, 0]]
+    for X in (plain, ordered, enum):
+        assert encoded(X).tolist() == encoder.encode(X, np.float64).tolist() == expected
+    # A level that was declared but not seen in fit is like any other new one.
+    tiny = pd.DataFrame({"size": pd.Categorical(["tiny"], categories=names, ordered=True)})
+    assert encoder.encode(tiny, np.float64).tolist() == [[0, 0, 0, 0]]
+    # Ranks 1, 3, missing, 1, 2 have mean 7/4, which a missing one gets: 0 after scaling.
+    ranks = pd.DataFrame({"size": ordered["size"].cat.codes.where(lambda codes: codes >= 0)})
+    assert encoded(ranks, input_scaling="none").tolist() == [[1, 0], [3, 0], [1.75, 1], [1, 0], [2, 0]]
+    assert encoded(pl.DataFrame({"size": enum["size"].to_physical()})).tolist() == encoded(ranks).tolist()
 
 
 # dates
@@ -510,3 +535,69 @@ def test_the_same_numbers_as_array_and_frame_give_the_same_bits(n):
     array = numbers.to_numpy()
     for X in (np.ascontiguousarray(array), np.asfortranarray(array), array.astype(object), numbers.to_pandas()):
         assert TableEncoder().fit_transform(X).tobytes() == expected
+
+
+# memory that is shared with the frame
+
+
+def whole_numbers(n: int) -> pl.DataFrame:
+    """Integers of several types, small and beyond what a float holds exactly, in more rows than are read at once."""
+    rng = np.random.default_rng(0)
+    return pl.DataFrame(
+        {
+            "byte": pl.Series(rng.integers(0, 9, n), dtype=pl.UInt8),
+            "negative": pl.Series(rng.integers(-9, 9, n), dtype=pl.Int32),
+            "huge": pl.Series(2**60 + rng.integers(0, 9, n), dtype=pl.Int64),
+            "code": pl.Series(rng.integers(10, 14, n), dtype=pl.Int64),
+        }
+    )
+
+
+@pytest.mark.parametrize("scaling", SCALINGS)
+def test_integers_of_a_frame_are_encoded_as_floats_are(scaling):
+    frame = whole_numbers(3 * FEW_ROWS)
+    floats = frame.with_columns(pl.all().cast(pl.Float64))
+    assert table_of(frame).columns[0].dtype == np.uint8  # which the frame holds
+    options = {"input_scaling": scaling, "columns": {"code": "category"}, "codes_above": 3}
+    expected = encoded(floats, **options)
+    encoder = TableEncoder(**options).fit(frame)
+    for X in (frame, frame.to_pandas(), frame.to_arrow(), floats):
+        np.testing.assert_array_equal(encoded(X, **options), expected)
+        np.testing.assert_array_equal(encoder.encode(X, np.float64), expected)
+    for rows in (slice(0, 5), slice(0, 2 * FEW_ROWS)):  # few rows of a table go another way
+        np.testing.assert_array_equal(encoder.encode(table_of(frame).take(rows), np.float64), expected[rows])
+    gaps = frame.with_columns(pl.when(pl.int_range(pl.len()) > 0).then(pl.all()).name.keep())
+    np.testing.assert_array_equal(encoder.encode(gaps, np.float64)[1:], expected[1:])
+
+
+def test_integers_as_categories_are_spelled_as_floats_are():
+    frame = whole_numbers(2 * FEW_ROWS).select("huge", "byte")
+    floats = frame.with_columns(pl.all().cast(pl.Float64))
+    options = {"columns": {"huge": {"kind": "category", "min_count": 1}, "byte": "category"}}
+    names = TableEncoder(**options).fit(frame).feature_names_out()
+    assert names == TableEncoder(**options).fit(floats).feature_names_out()
+    assert names[-1] == "byte=8"
+    np.testing.assert_array_equal(encoded(frame, **options), encoded(floats, **options))
+
+
+@pytest.mark.parametrize("n_levels", [126, 127, 300])
+def test_texts_of_few_levels_take_a_byte_and_of_more_the_same_way(n_levels):
+    n = 3 * n_levels + FEW_ROWS
+    texts = [None if i % 7 == 0 else f"t{i % n_levels:03}" for i in range(n)]
+    found = table_of(pl.DataFrame({"a": texts})).columns[0]
+    assert found.codes.dtype == (np.int8 if n_levels <= 126 else np.int32)
+    assert found.tolist() == texts
+    few = table_of({"a": texts}).columns[0]
+    assert found.counts() == few.counts()
+    options = {"columns": {"a": {"kind": "category", "min_count": 1, "max_levels": 500}}}
+    for width in (None, 2):  # columns of 0 and 1, and codes
+        np.testing.assert_array_equal(
+            encoded(pl.DataFrame({"a": texts}), codes_above=width, **options),
+            encoded({"a": texts}, codes_above=width, **options),
+        )
+
+
+def test_texts_that_spell_dates_may_be_missing_in_a_long_column():
+    days = [None if i % 5 == 0 else f"2024-01-{1 + i % 28:02}" for i in range(2 * FEW_ROWS)]
+    expected = pl.DataFrame({"d": days}).with_columns(pl.col("d").str.to_date())
+    np.testing.assert_array_equal(encoded(pl.DataFrame({"d": days}), columns={"d": "date"}), encoded(expected))

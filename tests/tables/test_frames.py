@@ -61,6 +61,8 @@ DURATIONS = {
     "Arrow": pa.table({"a": pa.array([1, None], pa.duration("s"))}),
     "array": np.array([[1], ["NaT"]], dtype="timedelta64[s]"),
     "objects": [[pd.Timedelta(1, "s")], [pd.NaT]],
+    "NumPy's among objects": [[np.timedelta64(1, "s")], [None]],
+    "of several units": {"a": [np.timedelta64(1, "s"), np.timedelta64("NaT", "D")]},
 }
 
 
@@ -70,6 +72,10 @@ def test_durations_of_every_origin_are_microseconds(origin):
     assert values.dtype == "timedelta64[us]"
     assert values[0] == np.timedelta64(1, "s")
     assert np.isnat(values[1])
+
+
+def test_durations_among_numbers_are_texts():
+    assert column({"a": [np.timedelta64(1, "s"), 5]}) == ["1 seconds", "5"]
 
 
 TIMES = {
@@ -176,6 +182,14 @@ def test_cells_that_a_sparse_matrix_does_not_store_are_zeros(form):
     np.testing.assert_array_equal(np.stack(table.columns, axis=-1), X)
 
 
+def test_a_column_that_is_refused_has_as_many_rows_as_the_others_wherever_it_stands():
+    table = table_of({"tags": [[1]] * 5, "a": [0.0, 1, 2, 3, 4]})
+    for rows, left in (([4, 0, 4], [4, 0, 4]), (np.arange(5) > 2, [3, 4]), (slice(1, 3), [1, 2])):
+        part = table.take(rows)
+        assert part.n_rows == len(left)
+        assert part.columns[1].tolist() == left
+
+
 def test_take_keeps_the_rows_asked_for_in_their_order():
     table = table_of({"a": [1.0, 2.0, 3.0], "b": ["x", "y", "z"]}).take([2, 0])
     assert isinstance(table, Table)
@@ -243,6 +257,12 @@ def test_targets_of_every_origin_are_arrays(y, expected):
     found = target_of(y)
     assert found.dtype == expected.dtype
     np.testing.assert_array_equal(found, expected)
+
+
+def test_a_target_with_rows_of_several_lengths_is_refused_with_the_row():
+    with pytest.raises(DataError) as caught:
+        target_of([[0, 1], [1, 0], [1]])
+    assert str(caught.value) == "row 3: y must have 2 values in each row, as in the first, got [1]"
 
 
 def test_no_target_and_odd_targets_are_refused():

@@ -48,6 +48,21 @@ def test_set_output_makes_frames(library, frame):
     np.testing.assert_array_equal(found.to_numpy(), TableEncoder().fit_transform(X))
 
 
+def test_names_of_matrix_columns_are_all_different():
+    frame = pl.DataFrame({"a": ["(missing)", None, "b", "c"], "a=b": [1.0, 2.0, 3.0, 4.0]})
+    found = TableEncoder().set_output(transform="polars").fit_transform(frame)
+    assert found.columns == ["a=(missing)", "a=b", "a=c", "a=(missing) [3]", "a=b [4]"]
+    assert found["a=(missing)"].to_list() == [1, 0, 0, 0]
+    assert found["a=(missing) [3]"].to_list() == [0, 1, 0, 0]
+
+
+def test_frames_keep_the_index_of_the_table():
+    frame = pd.DataFrame({"age": [1.0, 2.0, 4.0]}, index=[7, 7, 9])
+    encoder = TableEncoder().set_output(transform="pandas")
+    assert encoder.fit_transform(frame).index.tolist() == [7, 7, 9]
+    assert encoder.transform(frame).index.tolist() == [7, 7, 9]
+
+
 def test_a_global_choice_of_output_leaves_the_estimators_alone():
     model = GlassNetRegressor(max_epochs=2, random_state=0)
     expected = model.fit(X, y).predict(X)

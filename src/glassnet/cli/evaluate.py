@@ -22,8 +22,11 @@ def evaluate(
     model: ModelArgument,
     file: TableArgument,
     target: Annotated[
-        str | None,
-        typer.Option(metavar="COLUMN", help="The column of true values. \\[default: the target of training]"),
+        list[str] | None,
+        typer.Option(
+            metavar="COLUMN",
+            help="The column of true values; repeat for several targets. \\[default: those of training]",
+        ),
     ] = None,
     as_json: JsonFlag = False,
 ) -> None:

@@ -51,7 +51,7 @@ def _facts(found: dict[str, Any]) -> Any:
     training = found["training"]
     losses = numbers_of(training["best"], *MEASURES)
     facts = {
-        "predicts": found["target"],
+        "predicts": _some(found["target"]) if isinstance(found["target"], list) else found["target"],
         "classes": None if found["classes"] is None else _some(found["classes"]),
         "trained": f"{training['epochs']} epochs ({training['stop_reason']})",
         "weights": f"of epoch {training['best_epoch']}: {losses}",
@@ -77,6 +77,8 @@ def _columns(columns: list[dict[str, Any]]) -> Any:
     table = plain_table("name", "kind", "missing", "inputs", "levels")
     for column in columns:
         levels = _some(column.get("levels") or column.get("parts") or [])
+        if column.get("zone"):
+            levels += f" in {column['zone']}"
         if column["left_out"]:
             levels = f"left out: {column['left_out']}"
         missing = "yes" if column["missing"] else ""

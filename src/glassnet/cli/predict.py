@@ -16,6 +16,8 @@ Examples
   glassnet predict cars.glassnet new.csv
   # the whole table with the prediction behind it, as Parquet
   glassnet predict cars.glassnet new.csv --keep --out priced.parquet
+  # the prices between which nine in ten cars lie
+  glassnet predict cars.glassnet new.csv --interval 0.9
   # in a pipe
   cat new.csv | glassnet predict cars.glassnet - | head
 """
@@ -33,6 +35,12 @@ def predict(
     probabilities: Annotated[
         bool, typer.Option("--probabilities/--no-probabilities", metavar="", help="Add a column for each class.")
     ] = True,
+    interval: Annotated[
+        float | None,
+        typer.Option(
+            metavar="NUMBER", help="Add lower and upper ends that hold this share of the true numbers, such as 0.9."
+        ),
+    ] = None,
     keep: Annotated[bool, typer.Option("--keep", metavar="", help="Put the columns of FILE first.")] = False,
     as_json: JsonFlag = False,
     quiet: QuietFlag = False,
@@ -46,7 +54,7 @@ def predict(
         workflow.require_other_file(out, model, "the model")
         require_format(out)
     short = not out.lower().endswith(EXACT)
-    frame = workflow.predict(model, file, probabilities=probabilities, keep=keep, short=short)
+    frame = workflow.predict(model, file, probabilities=probabilities, interval=interval, keep=keep, short=short)
     if as_json:
         _print_frame(frame, model, out)
     if out != "-":

@@ -24,7 +24,7 @@ UsageError: Any = typer.BadParameter.__base__
 # Arguments of the library whose flag has another name than the argument with dashes.
 FLAGS = {"hidden_layer_sizes": "--hidden", "max_epochs": "--epochs", "random_state": "--seed"}
 ARGUMENTS = {"source": "FILE", "name": "NAME"}  # of the library and of the demo, which have no flag
-WITH_VALUE = (
+IN_ADVICE = (
     "learning_rate",
     "clip_norm",
     "weight_decay",
@@ -32,6 +32,7 @@ WITH_VALUE = (
     "time_limit",
     "batch_size",
     "validation_fraction",
+    "time_order",
     *FLAGS,
 )
 
@@ -105,7 +106,7 @@ def in_flags(text: str) -> str:
     """Advice that names arguments of the library, in the words of the command: "clip_norm=1" is "--clip-norm 1"."""
     text = re.sub(r"(?<![\w-])columns=\{(['\"])(.*?)\1: '(\w+)'\}", r"--column \1\2=\3\1", text)
     text = re.sub(r'(?<![\w-])engine="(\w+)"', r"--engine \1", text)
-    return re.sub(rf"(?<![\w-])({'|'.join(WITH_VALUE)})\b(=?)", lambda m: flag_of(m[1]) + " " * len(m[2]), text)
+    return re.sub(rf"(?<![\w-])({'|'.join(IN_ADVICE)})\b(=?)", lambda m: flag_of(m[1]) + " " * len(m[2]), text)
 
 
 def _one_line(text: str) -> str:

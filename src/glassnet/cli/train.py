@@ -26,6 +26,13 @@ Examples
   glassnet train cars.csv --target price --column postcode=category
   # grades from 3 to 9 as numbers instead of classes, with a wider network
   glassnet train wine.parquet --target quality --task regression --hidden 256,128
+  # two columns at once
+  glassnet train houses.csv --target heating --target cooling
+  # quantiles instead of the mean
+  glassnet train cars.csv --target price --quantiles 0.1,0.5,0.9
+  # tomorrow from the days before; patients that come several times
+  glassnet train sales.csv --target sold --time-order
+  glassnet train visits.csv --target ill --group patient --class-weight balanced
   # from a pipe, ten minutes at most, the result as JSON
   zcat big.csv.gz | glassnet train - --target clicked --time-limit 600 --json
 """
@@ -42,7 +49,10 @@ def train(
     file: Annotated[
         str, typer.Argument(metavar="FILE", help="The table, or - for standard input.", show_default=False)
     ],
-    target: Annotated[str, typer.Option(metavar="COLUMN", help="The column to predict.", show_default=False)],
+    target: Annotated[
+        list[str],
+        typer.Option(metavar="COLUMN", help="The column to predict; repeat for several at once.", show_default=False),
+    ],
     task: Annotated[
         str, typer.Option(metavar="TASK", help="auto, classification or regression; auto goes by the target.")
     ] = "auto",
@@ -56,6 +66,15 @@ def train(
     test_fraction: Annotated[
         float, typer.Option(metavar="NUMBER", help="Share of the rows held out for the report; 0 for none.")
     ] = 0.25,
+    time_order: Annotated[
+        bool,
+        typer.Option(
+            "--time-order", metavar="", help="Rows stand in the order of time: the last are held out, and validate."
+        ),
+    ] = False,
+    group: Annotated[
+        str | None, typer.Option(metavar="COLUMN", help="Rows alike in this column, no input, are held out together.")
+    ] = None,
     seed: Annotated[int, typer.Option(metavar="NUMBER", help="The same seed gives the same model.")] = 0,
     hidden: Annotated[
         str, _option(NETWORK, "Widths of the hidden layers, such as 64,32; none for a linear model.", metavar="WIDTHS")
@@ -66,6 +85,15 @@ def train(
         str,
         _option(NETWORK, "Of numbers: standard, minmax, robust, smooth_clip, quantile or none.", metavar="NAME"),
     ] = "standard",
+    loss: Annotated[
+        str, _option(TRAINING, "Of numbers: squared_error, absolute_error, huber or poisson (counts).", metavar="NAME")
+    ] = "auto",
+    quantiles: Annotated[
+        str | None, _option(TRAINING, "Predict these, such as 0.1,0.5,0.9, not the mean.", metavar="NUMBERS")
+    ] = None,
+    class_weight: Annotated[
+        str | None, _option(TRAINING, "balanced: rare classes count as much as frequent ones.", metavar="NAME")
+    ] = None,
     epochs: Annotated[str, _option(TRAINING, "Most passes over the rows.", metavar="NUMBER")] = "auto",
     learning_rate: Annotated[str, _option(TRAINING, "Of the first steps.", metavar="NUMBER")] = "auto",
     batch_size: Annotated[str, _option(TRAINING, "Rows a step, or full.", metavar="NUMBER")] = "auto",
@@ -81,6 +109,13 @@ def train(
     validation_fraction: Annotated[
         float, _option(TRAINING, "Share of the training rows to watch for stopping early.", metavar="NUMBER")
     ] = 0.1,
+    scoring: Annotated[
+        str, _option(TRAINING, "Picks the best epoch: a scorer of scikit-learn such as roc_auc.", metavar="NAME")
+    ] = "auto",
+    refit: Annotated[bool, _option(TRAINING, "Train anew on the validation rows too.", "--refit", metavar="")] = False,
+    calibration: Annotated[
+        str, _option(TRAINING, "temperature: make probabilities fit the validation rows.", metavar="NAME")
+    ] = "none",
     time_limit: Annotated[float | None, _option(TRAINING, "Stop after so long.", metavar="SECONDS")] = None,
     engine: Annotated[
         str, _option(TRAINING, "compiled, reference (NumPy) or auto: compiled where that pays.", metavar="NAME")
@@ -125,6 +160,12 @@ def train(
         clip_norm=clip_norm,
         optimizer=optimizer,
         time_limit=time_limit,
+        loss=loss,
+        quantiles=None if quantiles is None else _quantiles(quantiles),
+        class_weight=class_weight,
+        scoring=scoring,
+        refit=refit,
+        calibration=calibration,
         columns=_columns(column or []),
         input_scaling=input_scaling,
         l2=l2,
@@ -136,9 +177,18 @@ def train(
         n_jobs=n_jobs,
     )
     check_options({**options, "random_state": seed}, task)
-    prepared = prepare(file, target, task=task, test_fraction=test_fraction, random_state=seed, drop=tuple(drop or ()))
+    prepared = prepare(
+        file,
+        target,
+        task=task,
+        test_fraction=test_fraction,
+        random_state=seed,
+        drop=tuple(drop or ()),
+        time_order=time_order,
+        group=group,
+    )
     if not (as_json or quiet):
-        _show_table(prepared, options)
+        _show_table(prepared, options, seed)
     result = fit(
         prepared,
         out=out,
@@ -179,6 +229,15 @@ def _widths(text: str) -> Any:
     return tuple(map(int, widths))
 
 
+def _quantiles(text: str) -> tuple[float, ...]:
+    """ "0.1,0.9" -> (0.1, 0.9)."""
+    try:
+        return tuple(float(part) for part in text.split(","))
+    except ValueError:
+        rule = "must be numbers with commas between them"
+        raise OptionError(rule, argument="quantiles", value=text, remedy="Such as 0.1,0.5,0.9.") from None
+
+
 def _columns(given: list[str]) -> dict[str, str] | None:
     """["zip=category"] -> {"zip": "category"}; a name may hold "=" itself."""
     for text in given:
@@ -202,7 +261,7 @@ def _number(flag: str, text: str, *, whole: bool = False) -> Any:
 # --- showing ---
 
 
-def _show_table(prepared: Prepared, options: dict[str, Any]) -> None:
+def _show_table(prepared: Prepared, options: dict[str, Any], seed: int) -> None:
     """What was read, what it is taken for, and how it was split."""
     from glassnet.cli.show import console, escape
     from glassnet.workflow import validation_rows
@@ -217,15 +276,23 @@ def _show_table(prepared: Prepared, options: dict[str, Any]) -> None:
         f"to predict from ({kinds}{missing})"
     )
     out.print(f"[bold]{escape(prepared.task_reason)}[/bold]{_other_task(prepared)}")
-    n_validation = validation_rows(prepared, options)
+    n_validation = validation_rows(prepared, options, seed)
     validated = f"{n_validation:,} to validate, " if n_validation else ""
     n_train = len(prepared.training) - n_validation
-    out.print(f"{n_train:,} rows to train on, {validated}{len(prepared.test):,} held out")
+    out.print(f"{n_train:,} rows to train on, {validated}{len(prepared.test):,} held out{_how_split(prepared)}")
     out.file.flush()  # before the progress on standard error
+
+
+def _how_split(prepared: Prepared) -> str:
+    if prepared.time_order:
+        return ", in the order of time"
+    return "" if prepared.groups is None else f", {prepared.groups.max() + 1:,} groups kept together"
 
 
 def _other_task(prepared: Prepared) -> str:
     """Whole numbers can be meant as either, unless there are two or very many of them."""
+    if prepared.y.ndim > 1:
+        return ""
     unclear = "whole numbers" in prepared.task_reason and 2 < len(set(prepared.y.tolist())) <= MANY_NUMBERS
     if not unclear or "as asked" in prepared.task_reason:
         return ""

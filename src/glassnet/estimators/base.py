@@ -14,7 +14,8 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
 from glassnet.errors import DivergenceWarning, InterruptedWarning, OptionError, warn
-from glassnet.estimators.calibrating import Conformal, calibrate, rows_to_calibrate_on
+from glassnet.estimators.calibrating import Conformal, calibrate, check_calibration, rows_to_calibrate_on
+from glassnet.estimators.class_weights import class_factors
 from glassnet.estimators.events import Callbacks, begin_fit, end_fit, has_callbacks, torn_down
 from glassnet.estimators.fitted import Fitted
 from glassnet.estimators.fitting import Fitting
@@ -23,6 +24,7 @@ from glassnet.estimators.pictures import Pictures
 from glassnet.estimators.samples import samples_of
 from glassnet.estimators.settings import checked_jobs, keep_settings, resolve_settings
 from glassnet.maths.losses import Loss, loss_named
+from glassnet.network import Network
 from glassnet.tables.frames import table_of
 from glassnet.training.backend import reference_hidden
 from glassnet.training.choice import outputs_of
@@ -169,7 +171,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         fitting.follow(held, epochs)
         outcome = fitting.train(training, held)
         self._keep(fitting, outcome)
-        self._calibrate_on(held)
+        self._calibrate_on(held, fitting.validated)
         self._warn(outcome)
         end_fit(epochs)
         return self
@@ -194,13 +196,14 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         self.__dict__.pop("_steps", None)
         self._set_sizes()
 
-    def _calibrate_on(self, held: Held | None) -> None:
-        """Temperature and conformal scores from the rows that validated."""
+    def _calibrate_on(self, held: Held | None, validated: Network) -> None:
+        """Temperature and conformal scores from the rows that validated, by the network that had not seen them."""
         if held is None:
             return
         rows = rows_to_calibrate_on(len(held.rows.X), self.settings_["random_state"])
-        matrix = held.rows.X[rows].astype(self.network_.dtype, copy=False)
-        calibrate(self, held.samples.take(rows), self._outputs_of(matrix))
+        network = validated.astype(self.network_.dtype)
+        matrix = held.rows.X[rows].astype(network.dtype, copy=False)
+        calibrate(self, held.samples.take(rows), self._outputs_of(matrix, network), self.settings_["calibration"])
         if self.settings_["refit"]:
             self._conformal = None  # the network has been trained on these rows, and would seem surer than it is
 
@@ -208,13 +211,17 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         """Take other rows than those of the validation to find out how sure predictions are; returns the estimator.
 
         X, y, sample_weight : rows that training did not use. Intervals and sets then hold their coverage exactly, and
-        `calibration="temperature"` finds its temperature on them.
+        `calibration="temperature"`, which may be set after `fit`, finds its temperature on them, with the weights of
+        classes that `fit` had.
         """
         self._require_fitted()
+        check_calibration(self.calibration, self.network_.loss, hasattr(self, "predict_proba"))
         samples = samples_of(X, y, sample_weight, type(self).__name__)
+        factors = class_factors(self.settings_["class_weight"], self._targets, samples.y, samples.weights)
+        samples = samples.multiplied(factors)
         samples = samples.take(rows_to_calibrate_on(samples.n_rows, self.settings_["random_state"]))
-        self._temperature = 1.0
-        calibrate(self, samples, self._outputs_of(self.encoder_.encode(samples.table, self.network_.dtype)))
+        Y = self._outputs_of(self.encoder_.encode(samples.table, self.network_.dtype))
+        calibrate(self, samples, Y, self.calibration)
         return self
 
     def _warn(self, outcome: Outcome) -> None:
@@ -254,10 +261,10 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
             return self._known[1]
         return self._outputs_of(self._encoded(X))
 
-    def _outputs_of(self, matrix: np.ndarray) -> np.ndarray:
-        """The network's outputs Y (n, K) for encoded rows, by the engine that trained it."""
+    def _outputs_of(self, matrix: np.ndarray, network: Network | None = None) -> np.ndarray:
+        """The outputs Y (n, K) of the network, or of another one, for encoded rows, by the engine that trained it."""
         kind, required, n_jobs = self.settings_["engine"], self.engine == "compiled", checked_jobs(self.n_jobs)
-        return outputs_of(kind, self.network_, matrix, n_jobs=n_jobs, required=required)
+        return outputs_of(kind, network or self.network_, matrix, n_jobs=n_jobs, required=required)
 
     def hidden(self, X: Any, layer: int = -1) -> np.ndarray:
         """Values of a hidden layer for each row, (n, units); -1 is the last one. A learned set of features."""

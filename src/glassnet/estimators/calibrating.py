@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.errors import DataError, OptionError, require_number
+from glassnet.errors import DataError, OptionError, require_choice, require_number
 from glassnet.estimators.samples import Samples
-from glassnet.estimators.targets import numbers
 from glassnet.maths.calibration import (
     find_temperature,
     slope_of_classes,
@@ -36,6 +35,7 @@ __all__ = [
 
 MOST = 10_000  # rows: the standard deviation of the coverage is then 0.3 points, and a model file stays small
 KINDS = ("residual", "pearson", "quantile", "probability")
+CALIBRATIONS = ("none", "temperature")
 TEMPERED = ("cross_entropy", "binary_cross_entropy", "multilabel")
 
 
@@ -94,14 +94,14 @@ def rows_to_calibrate_on(n_rows: int, seed: int) -> np.ndarray:
     return np.sort(Stream(seed, Purpose.CHECK).permutation(n_rows)[:MOST])
 
 
-def calibrate(estimator: Any, samples: Samples, Y: np.ndarray) -> None:
-    """Set an estimator's temperature, where its settings ask for one, and its conformal scores, where there are any.
+def calibrate(estimator: Any, samples: Samples, Y: np.ndarray, calibration: str) -> None:
+    """Set an estimator's temperature, where `calibration` asks for one, and its conformal scores, where there are any.
 
     Y : the network's outputs for the samples, which training did not use.
     """
-    if estimator.settings_["calibration"] == "temperature":
-        estimator._temperature = temperature_of(estimator, samples, Y)
-    estimator._conformal = conformal_scores(estimator, samples, Y)
+    found = temperature_of(estimator, samples, Y) if calibration == "temperature" else 1.0
+    conformal = conformal_scores(estimator, samples, Y, found)
+    estimator._temperature, estimator._conformal = found, conformal  # both, or none where the samples do not fit
 
 
 def temperature_of(estimator: Any, samples: Samples, Y: np.ndarray) -> float:
@@ -115,24 +115,25 @@ def temperature_of(estimator: Any, samples: Samples, Y: np.ndarray) -> float:
     return find_temperature(slope)
 
 
-def probabilities_of(estimator: Any, Y: np.ndarray) -> np.ndarray:
-    """Probabilities (n, K) from the network's outputs, with the estimator's temperature."""
-    if estimator._temperature != 1.0:
+def probabilities_of(estimator: Any, Y: np.ndarray, temperature: float | None = None) -> np.ndarray:
+    """Probabilities (n, K) from the network's outputs, with a temperature, the estimator's if None is given."""
+    temperature = estimator._temperature if temperature is None else temperature
+    if temperature != 1.0:
         temper = temper_classes if estimator.network_.loss.name == "cross_entropy" else temper_labels
-        Y = temper(Y, estimator._temperature)
+        Y = temper(Y, temperature)
     return estimator._targets.probabilities(Y)
 
 
-def conformal_scores(estimator: Any, samples: Samples, Y: np.ndarray) -> Conformal | None:
-    """The scores of the samples; None for labels that do not exclude each other."""
+def conformal_scores(estimator: Any, samples: Samples, Y: np.ndarray, temperature: float) -> Conformal | None:
+    """The scores of the samples at a temperature; None for labels that do not exclude each other."""
     targets, loss = estimator._targets, estimator.network_.loss
     if targets.kind == "multilabel":
         return None
     if targets.kind == "classes":
-        P = probabilities_of(estimator, Y)
+        P = probabilities_of(estimator, Y, temperature)
         right = P[np.arange(len(P)), targets.encode(samples.y)]
         return Conformal("probability", 1.0 - right[:, None], samples.weights)
-    y, P = numbers(samples.y), targets.unscaled(Y)
+    y, P = targets.unscaled_targets(samples.y), targets.unscaled(Y)
     if loss.name == "quantile":
         return Conformal("quantile", y - np.sort(P, axis=-1), samples.weights)
     if loss.name == "poisson":
@@ -158,7 +159,8 @@ def require_conformal(estimator: Any, coverage: Any) -> Conformal:
 
 
 def check_calibration(calibration: Any, loss: Any, is_classifier: bool) -> None:
-    """Raise OptionError for a temperature where there are no probabilities it could be applied to."""
+    """Raise OptionError for what is no calibration, and a temperature where no probabilities are to apply it to."""
+    require_choice("calibration", calibration, CALIBRATIONS)
     if calibration == "temperature" and not (is_classifier and loss.name in TEMPERED):
         raise OptionError(
             "is for a classifier's named losses",

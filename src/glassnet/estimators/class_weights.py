@@ -52,7 +52,8 @@ def class_factors(class_weight: Any, targets: Any, y: Any, weights: np.ndarray |
                 value=label,
                 remedy=f"Did you mean {guess}?" if guess else None,
             )
-    return np.array([float(class_weight.get(label, 1.0)) for label in known])[codes]
+    given = np.array([float(class_weight.get(label, 1.0)) for label in known])
+    return (given / (given.max() or 1.0))[codes]  # no weighted mean changes, and no sum of weights overflows
 
 
 def balanced_weights(codes: np.ndarray, n_classes: int, weights: np.ndarray | None = None) -> np.ndarray:

@@ -57,7 +57,7 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
     class_weight : what rows of a class count in training and validation loss: None, a dict {label: weight}, where those
         not named count 1, or "balanced", all classes the same. It multiplies sample_weight; scorers do not see it.
     calibration : "none", or "temperature": probabilities are softened or sharpened by one number that makes the log
-        loss of the validation rows lowest. The most probable class stays.
+        loss of the validation rows lowest, before any refit. The most probable class stays.
     columns : kinds of columns, where the values do not say it: {"zip": "category", "comment": "drop"}, see
         `TableEncoder` and docs/tables.md.
     input_scaling : "standard", "minmax" (to [-1, 1]), "robust", "smooth_clip", "quantile" or "none".
@@ -147,7 +147,7 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
         right = self._targets_fitted().right(y, self.predict(X))
         if sample_weight is None:
             return float(right.mean())
-        weights = checked_weights(target_of(sample_weight), len(right), np.dtype(np.float64))
+        weights = checked_weights(target_of(sample_weight, "sample_weight"), len(right), np.dtype(np.float64))
         if not weights.any():
             raise DataError("leaves no row: every weight is zero", argument="sample_weight", value=0)
         return float(np.average(right, weights=weights))

@@ -61,7 +61,7 @@ class Fitting:
         self.samples = self.counted(samples)
         self.encoder = estimator.encoder_ if again else fitted_encoder(self.samples.table, settings, name)
         self._layers = [*input_layers(self.encoder, settings["embedding"]), *layers]
-        matrix = self.encoder.encode(self.samples.table, np.float64)
+        matrix = self.matrix_of(self.samples)
         self.network = self.new_network(matrix.shape[1])
         self.rows = self.encoded(self.samples, matrix)
         self.progress: Progress = progress_for(estimator.verbose)
@@ -82,6 +82,10 @@ class Fitting:
         if self._again:
             network.params = self.estimator.network_.params
         return network
+
+    def matrix_of(self, samples: Samples) -> np.ndarray:
+        """The encoded table in float64, of numbers that the network's float type can hold."""
+        return self.encoder.encode(samples.table, np.float64, cast_to=self.settings["dtype"])
 
     def encoded(self, samples: Samples, matrix: np.ndarray) -> Rows:
         """The samples as rows for the network."""
@@ -114,7 +118,7 @@ class Fitting:
     def _given(self, X: Any, y: Any, sample_weight: Any = None) -> Held:
         """The set that the user passed, encoded like the training rows."""
         samples = self.counted(samples_of(X, y, sample_weight, type(self.estimator).__name__))
-        return Held(self.encoded(samples, self.encoder.encode(samples.table, np.float64)), samples, own=True)
+        return Held(self.encoded(samples, self.matrix_of(samples)), samples, own=True)
 
     def _classes(self) -> np.ndarray | None:
         """The class (n,) of each row, where every class is to give its share."""
@@ -163,9 +167,14 @@ class Fitting:
             self.options = replace(self.options, observers=(epochs,))
 
     def train(self, training: Rows, held: Held | None) -> Outcome:
-        """Run the loop the settings ask for, on the engine they ask for; the network then has the best weights."""
+        """Run the loop the settings ask for, on the engine they ask for; the network then has the best weights.
+
+        `validated` is the network that the held-out rows did not train: the same one, unless there is a refit.
+        """
         run, begun = train_lbfgs if self.settings["optimizer"] == LBFGS else train, time.monotonic()
         outcome = run(self.backend(training), self.options, None if held is None else held.rows, self.progress)
+        self.validated = self.network
+        self.validated.params = outcome.params
         if self.settings["refit"] and held is not None and outcome.reason not in CUT_SHORT:
             outcome = self._refit(run, outcome, held, time.monotonic() - begun)
         self.network.params = outcome.params
@@ -177,7 +186,8 @@ class Fitting:
         seconds : of the time limit that are spent. Where the rest is cut short, the weights of the first training are
         the better ones, and are kept.
         """
-        rows, limit = join(self.rows, held.rows) if held.own else self.rows, self.options.time_limit
+        units = self.samples.loss_unit, held.samples.loss_unit
+        rows, limit = join(self.rows, held.rows, units) if held.own else self.rows, self.options.time_limit
         left = None if limit is None else max(limit - seconds, 1e-3)
         self.network = self.new_network(rows.X.shape[1])
         plain: dict[str, Any] = {"score": None, "observers": (), "callbacks": ()}
@@ -210,12 +220,18 @@ class Fitting:
         return backend
 
 
-def join(rows: Rows, more: Rows) -> Rows:
-    """All rows of both; weights have mean 1 in each."""
-    weights = None
+def join(rows: Rows, more: Rows, units: tuple[float, float]) -> Rows:
+    """All rows of both, each with its own weight: those of each part have mean 1 in its unit, and so have all then."""
+    parts, weights = (rows, more), None
     if rows.weights is not None or more.weights is not None:
-        ones = [np.ones(len(part.X), part.X.dtype) if part.weights is None else part.weights for part in (rows, more)]
-        weights = np.concatenate(ones)
+        mean = np.average(units, weights=[len(part.X) for part in parts])
+        weights = np.concatenate(
+            [
+                (np.ones(len(part.X), part.X.dtype) if part.weights is None else part.weights) * (unit / mean)
+                for part, unit in zip(parts, units, strict=True)
+            ],
+            dtype=rows.X.dtype,
+        )
     return Rows(np.concatenate([rows.X, more.X]), np.concatenate([rows.T, more.T]), weights)
 
 

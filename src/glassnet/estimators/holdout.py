@@ -10,7 +10,7 @@ import numpy as np
 
 from glassnet.errors import DataError, OptionError
 from glassnet.estimators.samples import Samples, native_rows
-from glassnet.tables.frames import Table
+from glassnet.tables.frames import Table, table_of
 from glassnet.training.backend import Rows
 from glassnet.training.validation import split_groups, split_last, split_rows
 
@@ -68,16 +68,36 @@ def choose_rows(
     if validation is None and samples.groups is None:
         return split_rows(samples.n_rows, fraction, seed, classes)
     if validation is None:
-        codes = np.unique(np.asarray(samples.groups), return_inverse=True)[1]
-        return split_groups(codes, fraction, seed)
+        return split_groups(_numbered(samples.groups), fraction, seed)
     if isinstance(validation, str):
         return split_last(samples.n_rows, fraction)
     return _last_split(validation, samples)
 
 
+def _numbered(groups: Any) -> np.ndarray:
+    """The number of each row's group. Raises DataError for labels that cannot be compared."""
+    try:
+        return np.unique(np.asarray(groups), return_inverse=True)[1]
+    except TypeError:
+        kinds = sorted({type(value).__name__ for value in groups.tolist()})
+        raise DataError(
+            "must hold labels of one kind", argument="groups", value=kinds, remedy="Make them all text: str(label)."
+        ) from None
+
+
+def _of_rows_left(splitter: Any, samples: Samples) -> Any:
+    """A PredefinedSplit, which numbers the rows as they were handed over, for those that are not left out."""
+    if not hasattr(splitter, "test_fold"):
+        return splitter
+    folds, n_rows = np.asarray(splitter.test_fold), table_of(samples.X).n_rows
+    if len(folds) != n_rows:
+        raise DataError(f"must hold a fold for each of {n_rows} rows", argument="validation", value=len(folds))
+    return type(splitter)(folds[samples.places])
+
+
 def _last_split(splitter: Any, samples: Samples) -> tuple[np.ndarray, np.ndarray]:
     """The last of a splitter's splits: of a TimeSeriesSplit the one that trains on most rows, of others any."""
-    X = native_rows(samples)
+    splitter, X = _of_rows_left(splitter, samples), native_rows(samples)
     X = np.zeros((samples.n_rows, 1)) if isinstance(X, dict | Table) else X  # whose length is not its number of rows
     splits = deque(splitter.split(X, samples.y, samples.groups), maxlen=1)
     if not splits:

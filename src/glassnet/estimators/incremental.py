@@ -10,7 +10,7 @@ import numpy as np
 from glassnet.errors import DataError, OptionError
 from glassnet.estimators.fitting import Fitting
 from glassnet.estimators.samples import Samples
-from glassnet.estimators.settings import LBFGS, keep_settings, resolve_settings
+from glassnet.estimators.settings import LBFGS, keep_settings, plain_option, resolve_settings
 from glassnet.estimators.targets import ClassTargets, MultilabelTargets, given_classes
 from glassnet.tables.frames import target_of
 from glassnet.training.loop import train
@@ -22,6 +22,7 @@ def partial_fit(estimator: Any, samples: Samples, targets: Any = None) -> None:
     """Train one epoch on the samples, going on from the weights and the optimiser's moments of the last call.
 
     targets : fitted ones, for the first call; None learns them from the samples.
+    A call with another optimiser than the last begins with new moments.
     The first call, where no fit came before it, also learns the encoding of the table. The row order and the dropout
     masks of the k-th call are those of a fit's k-th epoch.
     """
@@ -31,6 +32,8 @@ def partial_fit(estimator: Any, samples: Samples, targets: Any = None) -> None:
     fitting.options = replace(fitting.options, stop_after=1)
     backend = fitting.backend(fitting.rows)
     steps = estimator.__dict__.get("_steps")
+    if again and plain_option(settings["optimizer"]) != plain_option(estimator.settings_["optimizer"]):
+        steps = None  # another optimiser keeps other moments
     state = backend.start() if steps is None else {name: part.copy() for name, part in steps.items()}
     history = estimator.history_ if again else []
     outcome = train(backend, fitting.options, None, fitting.progress, state=state, epoch=len(history))
@@ -50,7 +53,7 @@ def _settings(estimator: Any, n_rows: int, again: bool) -> dict[str, Any]:
     refused = {
         "optimizer": (LBFGS, "It needs all rows at each step."),
         "class_weight": ("balanced", 'Pass a dict of weights: no call sees all rows that "balanced" would count.'),
-        "calibration": ("temperature", "Call calibrate(X, y) with rows of your own afterwards."),
+        "calibration": ("temperature", "Set it afterwards, and call calibrate(X, y) with rows of your own."),
     }
     for argument, (value, remedy) in refused.items():
         if isinstance(arguments[argument], str) and arguments[argument] == value:
@@ -70,9 +73,11 @@ def class_targets_for(estimator: Any, y: Any, classes: Any) -> ClassTargets | Mu
         targets = estimator._targets
         if targets.kind == "multilabel":
             _require_labels(classes, targets.n_labels)
-        elif classes is not None and not np.array_equal(np.unique(target_of(classes)), targets.classes):
+        elif classes is not None and not np.array_equal(np.unique(target_of(classes, "classes")), targets.classes):
             raise DataError(
-                "must be the classes of the first call, or None", argument="classes", value=target_of(classes).tolist()
+                "must be the classes of the first call, or None",
+                argument="classes",
+                value=target_of(classes, "classes").tolist(),
             )
         return None
     y = target_of(y)
@@ -90,7 +95,7 @@ def class_targets_for(estimator: Any, y: Any, classes: Any) -> ClassTargets | Mu
 
 def _require_labels(classes: Any, n_labels: int) -> None:
     """Raise DataError unless `classes`, where it is given, names as many labels as y has columns."""
-    if classes is not None and len(classes) != n_labels:
-        raise DataError(
-            f"must name a label for each of {n_labels} columns of y", argument="classes", value=len(classes)
-        )
+    named = None if classes is None else np.asarray(classes).shape
+    if named is not None and named != (n_labels,):
+        value = named[0] if len(named) == 1 else classes
+        raise DataError(f"must name a label for each of {n_labels} columns of y", argument="classes", value=value)

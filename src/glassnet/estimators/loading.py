@@ -60,9 +60,18 @@ def load(path: str | Path) -> Any:
         estimator.best_epoch_ = int(header["best_epoch"])
         estimator.stop_reason_ = str(header["stop_reason"])
         if "target" in header:
-            estimator.target_name_ = str(header["target"])
+            estimator.target_name_ = target_names_from(header["target"], estimator._targets)
         estimator._set_sizes()
     return estimator
+
+
+def target_names_from(found: Any, targets: Any) -> str | list[str]:
+    """The target's name, or a list of as many as there are targets."""
+    if not isinstance(found, list):
+        return str(found)
+    if len(found) != targets.n_columns:
+        raise ValueError("it names another number of targets than it has")
+    return [str(name) for name in found]
 
 
 def options_from(data: dict[str, Any]) -> dict[str, Any]:

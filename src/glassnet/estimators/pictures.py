@@ -93,16 +93,18 @@ class Pictures:
         matrix = confusion_matrix(target_of(y).reshape(-1), predicted, labels=self.classes_)
         return views.plot_confusion(matrix, [str(label) for label in self.classes_], ax=ax)
 
-    def plot_predictions(self, X: Any, y: Any, ax: Any = None) -> Any:
-        """Predicted against true numbers; for regressors, the first target of several."""
+    def plot_predictions(self, X: Any, y: Any, ax: Any = None, target: int = 0) -> Any:
+        """Predicted against true numbers, for regressors; of several targets the one at this place."""
         from glassnet import views
 
         if hasattr(self, "predict_proba"):
             raise DataError("needs a regressor; for classes there is plot_confusion", argument="plot_predictions")
         true, predicted = target_of(y).astype(float), self.predict(X)
         if true.ndim == 2:
-            true, predicted = true[:, 0], predicted.reshape(len(true), -1)[:, 0]
-        return views.plot_predicted_against_true(true, predicted, ax=ax, name=getattr(self, "target_name_", None))
+            true, predicted = true[:, target], predicted.reshape(len(true), -1)[:, target]
+        name = getattr(self, "target_name_", None)
+        name = name[target] if isinstance(name, list) else name
+        return views.plot_predicted_against_true(true, predicted, ax=ax, name=name)
 
     def plot_regions(self, X: Any, y: Any, ax: Any = None) -> Any:
         """Which class is predicted where, with the points over it; for classifiers of two features."""
@@ -135,7 +137,9 @@ class Pictures:
 
     def _output_names(self) -> list[str]:
         classes = getattr(self, "classes_", None)
-        n = self.network_.n_outputs
+        n, name = self.network_.n_outputs, getattr(self, "target_name_", "prediction")
+        if isinstance(name, list) and len(name) == n:
+            return name
         if classes is None:
-            return [getattr(self, "target_name_", "prediction")] if n == 1 else [f"output {k}" for k in range(n)]
+            return [name] if n == 1 else [f"output {k}" for k in range(n)]
         return [str(classes[-1])] if n == 1 else [str(label) for label in classes]

@@ -80,7 +80,8 @@ class GlassNetRegressor(RegressorMixin, GlassNetEstimator):
         self._require_fitted()
         if isinstance(self.network_.loss, Quantile):
             middle = int(np.argmin(np.abs(np.array(self.network_.loss.quantiles) - 0.5)))
-            return self.predict_quantiles(X)[:, middle]
+            Q = self.predict_quantiles(X)
+            return Q[:, middle] if self._targets.flat else Q[:, middle : middle + 1]
         return self._targets.decode(self._outputs(X))
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
@@ -98,7 +99,8 @@ class GlassNetRegressor(RegressorMixin, GlassNetEstimator):
         self._require_fitted()
         conformal = require_conformal(self, coverage)
         if isinstance(self.network_.loss, Quantile):
-            return conformal.interval(self.predict_quantiles(X), coverage, self.network_.loss.quantiles)
+            ends = conformal.interval(self.predict_quantiles(X), coverage, self.network_.loss.quantiles)
+            return ends if self._targets.flat else ends[:, None]
         P = self._targets.unscaled(self._outputs(X))
         ends = conformal.interval(P, coverage)
         return ends[:, 0] if self._targets.flat and P.shape[1] == 1 else ends

@@ -12,6 +12,7 @@ import numpy as np
 from sklearn import metrics
 
 from glassnet.errors import GlassNetWarning, warn
+from glassnet.estimators.targets import require_as_many
 from glassnet.tables.frames import listed, target_of
 from glassnet.tables.wording import number
 
@@ -38,6 +39,7 @@ BASELINES = {
     "multilabel": ("labels_right", "most_frequent_answer_accuracy", "always the most frequent answer"),
     "regression": ("rmse", "baseline_rmse", "always the mean (RMSE)"),
 }
+SCORES_OF_TARGETS = ("r2", "rmse", "mean_absolute_error")
 STANDARD_ERRORS = 2.0  # that an accuracy must lie below the baseline to be called worse
 
 
@@ -56,6 +58,8 @@ class Report:
         standard deviation of the target (its RMSE when it always predicts the mean).
     per_class : for classes, one dict each: class, precision, recall, f1, rows. Classes that training did not know
         follow at the end, so that the rows add up.
+    per_target : for several numbers, one dict each: target, r2, rmse, mean_absolute_error, baseline_rmse. Then r2 in
+        `scores` is the mean over targets, and errors are of all targets together.
     """
 
     task: str
@@ -63,6 +67,7 @@ class Report:
     scores: dict[str, float]
     baseline: dict[str, float]
     per_class: list[dict[str, Any]] = field(default_factory=list)
+    per_target: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def verdict(self) -> str | None:
@@ -72,7 +77,14 @@ class Report:
         """
         compared, name, _ = BASELINES[self.task]
         value, base = self.scores[compared], self.baseline[name]
-        if self.task == "regression":
+        if self.per_target:
+            worst = min(self.per_target, key=lambda row: row["r2"])
+            if worst["r2"] < 0:
+                return (
+                    f"worse than always predicting the mean of {worst['target']}: RMSE {number(worst['rmse'])}, "
+                    f"the mean has {number(worst['baseline_rmse'])}"
+                )
+        elif self.task == "regression":
             if self.scores["r2"] < 0:
                 return f"worse than always predicting the mean: RMSE {number(value)}, the mean has {number(base)}"
         elif value < base - STANDARD_ERRORS * math.sqrt(base * (1 - base) / self.n_rows):
@@ -88,8 +100,10 @@ class Report:
         return asdict(self) | {"worse_than_baseline": self.verdict}
 
     def lines(self, most_classes: int | None = None) -> list[str]:
-        """The scores with their baseline, the verdict if it is bad, and a line for each class, up to `most_classes`."""
+        """The scores with their baseline, the verdict if it is bad, and a line for each target or class; of classes
+        up to `most_classes`."""
         lines = [*self._score_lines(), *([] if self.verdict is None else [self.verdict])]
+        lines += ["", *self._target_lines()] if self.per_target else []
         return lines + (["", *self._class_lines(most_classes)] if self.per_class else [])
 
     def _score_lines(self) -> list[str]:
@@ -100,6 +114,18 @@ class Report:
         ]
         left, right = (max(len(row[k]) for row in rows) for k in (0, 1))
         return [f"{label:<{left}}  {value:>{right}}{note}" for label, value, note in rows]
+
+    def _target_lines(self) -> list[str]:
+        names = ["target", *(LABELS[score] for score in SCORES_OF_TARGETS), "RMSE of the mean"]
+        rows = [
+            [str(row["target"]), *(number(row[score]) for score in (*SCORES_OF_TARGETS, "baseline_rmse"))]
+            for row in self.per_target
+        ]
+        first, *widths = (max(map(len, column)) for column in zip(names, *rows, strict=True))
+        return [
+            "  ".join([f"{name:<{first}}", *(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))])
+            for name, *cells in (names, *rows)
+        ]
 
     def _class_lines(self, most: int | None) -> list[str]:
         shown = self.per_class[:most]
@@ -119,14 +145,18 @@ class Report:
 
 
 def report(estimator: Any, X: Any, y: Any) -> Report:
-    """Measure an estimator; see `Report`. Warns with UnknownClassWarning of classes that training did not know."""
+    """Measure an estimator; see `Report`. Warns with UnknownClassWarning of classes that training did not know.
+
+    Raises DataError unless there is a target for each row.
+    """
     y = target_of(y)
+    predicted = estimator.predict_proba(X) if hasattr(estimator, "predict_proba") else estimator.predict(X)
+    require_as_many(y, predicted)
     if not hasattr(estimator, "predict_proba"):
-        return _report_numbers(y.astype(float), estimator.predict(X))
-    probabilities = estimator.predict_proba(X)
+        return _report_numbers(y.astype(float), predicted, getattr(estimator, "target_name_", None))
     if y.ndim == 2 and y.shape[1] > 1:
-        return _report_labels(y.astype(int), probabilities)
-    return _report_classes(y.reshape(-1), probabilities, estimator.classes_)
+        return _report_labels(y.astype(int), predicted)
+    return _report_classes(y.reshape(-1), predicted, estimator.classes_)
 
 
 def _report_classes(y: np.ndarray, P: np.ndarray, classes: np.ndarray) -> Report:
@@ -179,12 +209,25 @@ def _report_labels(T: np.ndarray, P: np.ndarray) -> Report:
     return Report("multilabel", len(T), scores, {"most_frequent_answer_accuracy": float(max(T.mean(), 1 - T.mean()))})
 
 
-def _report_numbers(y: np.ndarray, predicted: np.ndarray) -> Report:
-    error = predicted.reshape(y.shape) - y
-    scores = {
+def _report_numbers(y: np.ndarray, predicted: np.ndarray, names: Any = None) -> Report:
+    predicted = predicted.reshape(y.shape)
+    scores, baseline = _scores_of_numbers(y, predicted), {"baseline_rmse": float(np.sqrt(y.var(axis=0).mean()))}
+    if y.ndim == 1:
+        return Report("regression", len(y), scores, baseline)
+    names = names if isinstance(names, list) and len(names) == y.shape[1] else range(y.shape[1])
+    per_target = []
+    for k, name in enumerate(names):
+        found = _scores_of_numbers(y[:, k], predicted[:, k])
+        of_target = {score: found[score] for score in SCORES_OF_TARGETS}
+        per_target.append({"target": name, **of_target, "baseline_rmse": float(y[:, k].std())})
+    return Report("regression", len(y), scores, baseline, per_target=per_target)
+
+
+def _scores_of_numbers(y: np.ndarray, predicted: np.ndarray) -> dict[str, float]:
+    error = predicted - y
+    return {
         "r2": float(metrics.r2_score(y, predicted)) if len(y) > 1 else float("nan"),
         "rmse": float(np.sqrt(np.mean(error**2))),
         "mean_absolute_error": float(np.mean(np.abs(error))),
         "median_absolute_error": float(np.median(np.abs(error))),
     }
-    return Report("regression", len(y), scores, {"baseline_rmse": float(y.std())})

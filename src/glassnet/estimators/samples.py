@@ -21,6 +21,7 @@ class Samples:
 
     X : the table as it was handed over, of which the row numbers `places` are used.
     table, y, weights : those rows; weights (n,) have mean 1, or are None.
+    unit : what a weight of 1 was as it was handed over.
     factors : (n,) on the weights in the loss, by class; or None.
     groups : (n,) which rows belong together, or None.
     """
@@ -32,6 +33,7 @@ class Samples:
     weights: np.ndarray | None = None
     factors: np.ndarray | None = None
     groups: np.ndarray | None = None
+    unit: float = 1.0
 
     @property
     def n_rows(self) -> int:
@@ -41,15 +43,28 @@ class Samples:
     @property
     def loss_weights(self) -> np.ndarray | None:
         """What each row counts in the loss: weights times factors, with mean 1."""
+        product = self._products
+        return product if product is None or self.factors is None else product / product.mean()
+
+    @property
+    def loss_unit(self) -> float:
+        """What a row counts in the loss on average, in units of the weights that were handed over."""
+        product = self._products
+        return self.unit if product is None else self.unit * float(product.mean())
+
+    @property
+    def _products(self) -> np.ndarray | None:
         if self.factors is None:
             return self.weights
-        product = self.factors if self.weights is None else self.weights * self.factors
-        return product / product.mean()
+        return self.factors if self.weights is None else self.weights * self.factors
 
     def take(self, rows: np.ndarray) -> Samples:
         """Some of the rows."""
-        parts = [None if part is None else part[rows] for part in (self.weights, self.factors, self.groups)]
-        return Samples(self.X, self.places[rows], self.table.take(rows), self.y[rows], *parts)
+        weights, factors, groups = (
+            None if part is None else part[rows] for part in (self.weights, self.factors, self.groups)
+        )
+        places, table, y = self.places[rows], self.table.take(rows), self.y[rows]
+        return Samples(self.X, places, table, y, weights, factors, groups, self.unit)
 
     def multiplied(self, factors: np.ndarray | None) -> Samples:
         """With factors of at least 0 on the weights; rows of factor 0 are left out."""
@@ -72,22 +87,29 @@ def samples_of(X: Any, y: Any, sample_weight: Any, name: str, groups: Any = None
     if len(y) != table.n_rows:
         raise DataError(f"must have as many rows as X, {table.n_rows}", argument="y", value=len(y))
     if groups is not None:
-        groups = target_of(groups)
+        groups = target_of(groups, "groups")
         if groups.shape != (len(y),):
             raise DataError(f"must hold one group for each of {len(y)} rows", argument="groups", value=groups.shape)
     samples = Samples(X, np.arange(len(y)), table, y, groups=groups)
     if sample_weight is None:
         return samples
-    weights = checked_weights(target_of(sample_weight), len(y), np.dtype(np.float64))
+    weights = checked_weights(target_of(sample_weight, "sample_weight"), len(y), np.dtype(np.float64))
     if not weights.any():
         raise DataError("leaves no row: every weight is zero", argument="sample_weight", value=0)
     present = samples.take(np.flatnonzero(weights))
     weights = weights[present.places]
-    return replace(present, weights=weights / weights.mean())  # no weighted mean changes, and float32 can hold them
+    unit = float(weights.mean())
+    return replace(present, weights=weights / unit, unit=unit)  # no weighted mean changes, and float32 can hold them
 
 
 def make_rows(network: Network, matrix: np.ndarray, T: np.ndarray, weights: np.ndarray | None) -> Rows:
-    """Encoded rows in the network's float type, checked against each other."""
+    """Encoded rows in the network's float type, checked against each other.
+
+    Weights that the type cannot tell from 0 become its smallest: a network leaves rows of weight 0 out, and row i is to
+    stay that of sample i.
+    """
+    if weights is not None:
+        weights = np.maximum(weights, np.finfo(network.dtype).tiny)
     return Rows(*network.checked(matrix, T, weights))
 
 
@@ -98,6 +120,7 @@ def take(rows: Rows, places: np.ndarray) -> Rows:
 
 def native_rows(samples: Samples) -> Any:
     """The table of the samples in the form that the caller has it, for functions of his own; else a `Table`."""
+    import narwhals as nw
     from sklearn.utils import _safe_indexing
 
     X, places = samples.X, samples.places
@@ -106,4 +129,5 @@ def native_rows(samples: Samples) -> Any:
     try:
         return _safe_indexing(X, places)
     except (TypeError, ValueError, AttributeError, IndexError, KeyError, NotImplementedError):
-        return samples.table
+        frame = nw.from_native(X, eager_only=True, pass_through=True)
+        return frame[places].to_native() if isinstance(frame, nw.DataFrame) else samples.table  # Arrow, for one

@@ -47,7 +47,7 @@ def resolve_settings(arguments: dict[str, Any], n_rows: int, validation_given: b
     `engine` alone may stay "auto": which one it is follows from the network, see `training.choice`.
     The result can be passed to the constructor again. Raises OptionError for values that cannot be, before any work.
     """
-    settings = {name: value.item() if isinstance(value, np.generic) else value for name, value in arguments.items()}
+    settings = {name: _without_numpy(value) for name, value in arguments.items()}
     _check_choices(settings)
     lbfgs = settings["optimizer"] == LBFGS
     if lbfgs:
@@ -75,6 +75,13 @@ def resolve_settings(arguments: dict[str, Any], n_rows: int, validation_given: b
     settings["dtype"] = _type_name(settings["dtype"])
     _check_numbers(settings)
     return settings
+
+
+def _without_numpy(value: Any) -> Any:
+    """NumPy's numbers as Python's, and arrays of them as tuples; anything else as it is."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        return tuple(value.tolist())
+    return value.item() if isinstance(value, np.generic | np.ndarray) else value
 
 
 def _batch_size(n_rows: int) -> int:
@@ -197,7 +204,7 @@ def checked_jobs(n_jobs: Any) -> int | None:
 def keep_settings(settings: dict[str, Any], last: dict[str, Any]) -> None:
     """What a warm start cannot change is taken from the last fit. Raises OptionError where it was asked to change."""
     for name in KEPT_BY_WARM_START:
-        value = settings[name]
+        value = _type_name(settings[name]) if name == "dtype" else _without_numpy(settings[name])
         if name == "hidden_layer_sizes" and value != "auto":
             value = _widths(value)
         if name == "embedding" and value != "auto":

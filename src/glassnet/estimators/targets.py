@@ -15,7 +15,18 @@ from glassnet.maths.losses import Loss, Quantile, one_hot
 from glassnet.tables.families import is_missing
 from glassnet.tables.frames import listed, target_of
 
-__all__ = ["ClassTargets", "MultilabelTargets", "NumberTargets", "class_targets", "given_classes", "numbers"]
+__all__ = [
+    "ClassTargets",
+    "MultilabelTargets",
+    "NumberTargets",
+    "class_targets",
+    "given_classes",
+    "numbers",
+    "require_as_many",
+]
+
+
+TINY = -100  # exponents of 2 below which numbers are enlarged, or their squares would vanish
 
 
 def class_targets(y: Any) -> ClassTargets | MultilabelTargets:
@@ -38,7 +49,7 @@ def class_targets(y: Any) -> ClassTargets | MultilabelTargets:
 def given_classes(classes: Any) -> ClassTargets:
     """The targets of classes that are known beforehand, whether or not rows have them; see `ClassTargets`."""
     try:
-        return ClassTargets.fit(_checked(classes).reshape(-1))
+        return ClassTargets.fit(_checked(classes, "classes").reshape(-1))
     except DataError as error:
         raise DataError(error.rule, argument="classes", value=error.value, remedy=error.remedy) from None
 
@@ -81,6 +92,11 @@ class ClassTargets:
         """Two classes need one output node, more need a node each."""
         return "binary_cross_entropy" if len(self.classes) == 2 else "cross_entropy"
 
+    @property
+    def n_columns(self) -> int:
+        """Columns of y."""
+        return 1
+
     def n_outputs(self, loss: Loss) -> int:
         """Output nodes under that loss: one for two classes and binary cross-entropy, else a node for each class."""
         return 1 if loss.name == "binary_cross_entropy" else len(self.classes)
@@ -116,7 +132,7 @@ class ClassTargets:
         y = _checked(y)
         if y.size != len(y):
             raise DataError("must be labels (n,)", argument="y", value=y.shape)
-        _require_as_many(y, predicted)
+        require_as_many(y, predicted)
         return np.asarray(y.reshape(-1) == predicted)
 
     def data(self) -> dict[str, Any]:
@@ -154,6 +170,11 @@ class MultilabelTargets:
         """A yes or no for each label."""
         return "multilabel"
 
+    @property
+    def n_columns(self) -> int:
+        """Columns of y."""
+        return self.n_labels
+
     def n_outputs(self, loss: Loss) -> int:
         """A node for each label."""
         return self.n_labels
@@ -180,7 +201,7 @@ class MultilabelTargets:
     def right(self, y: Any, predicted: np.ndarray) -> np.ndarray:
         """Which rows have all labels predicted as they are, (n,)."""
         T = self.encode(y)
-        _require_as_many(T, predicted)
+        require_as_many(T, predicted)
         return np.asarray((predicted == T).all(axis=1))
 
     def data(self) -> dict[str, Any]:
@@ -207,6 +228,9 @@ class NumberTargets:
         quartiles, "none". A column that does not vary gets scale 1."""
         flat = _checked(y).ndim == 1
         Y = numbers(y)
+        exponent = np.frexp(abs(Y).max(axis=0))[1]
+        exponent = np.where(exponent < TINY, exponent, 0)
+        Y = np.ldexp(Y, -exponent)  # exact
         with np.errstate(over="ignore", invalid="ignore"):
             centre, scale = {
                 "none": lambda: (np.zeros(Y.shape[1]), np.ones(Y.shape[1])),
@@ -216,7 +240,14 @@ class NumberTargets:
             }[scaling]()
         if not np.isfinite(centre).all() or not np.isfinite(scale).all():
             raise DataError("is too large to be scaled in float64", argument="y", value=float(np.abs(Y).max()))
+        if scaling != "none":
+            centre, scale = np.ldexp(centre, exponent), np.ldexp(scale, exponent)
         return cls(centre, np.where(scale > 0, scale, 1.0), flat)
+
+    @property
+    def n_columns(self) -> int:
+        """Columns of y."""
+        return len(self.centre)
 
     def n_outputs(self, loss: Loss) -> int:
         """A node for each column of y, or for each quantile of its one column."""
@@ -228,10 +259,14 @@ class NumberTargets:
 
     def encode(self, y: Any, loss: Loss | None = None) -> np.ndarray:
         """Scaled targets (n, K). Raises DataError for another number of columns."""
+        return (self.unscaled_targets(y) - self.centre) / self.scale
+
+    def unscaled_targets(self, y: Any) -> np.ndarray:
+        """Targets (n, K) in their own units. Raises DataError for another number of columns than in training."""
         Y = numbers(y)
         if Y.shape[1] != len(self.centre):
             raise DataError(f"must have {len(self.centre)} columns, as in training", argument="y", value=Y.shape)
-        return (Y - self.centre) / self.scale
+        return Y
 
     def unscaled(self, Y: np.ndarray) -> np.ndarray:
         """Outputs in the units of y, float64 (n, K)."""
@@ -276,9 +311,9 @@ def targets_from(data: dict[str, Any]) -> ClassTargets | MultilabelTargets | Num
     raise OptionError("is no kind of target", argument="kind", value=kind)
 
 
-def _checked(y: Any) -> np.ndarray:
+def _checked(y: Any, argument: str = "y") -> np.ndarray:
     """y as an array of numbers, truth values or text, without missing or infinite values."""
-    y = target_of(y)
+    y = target_of(y, argument)
     if y.size == 0:
         raise DataError("must not be empty", argument="y", value=y.shape)
     if y.dtype.kind == "c":
@@ -302,7 +337,7 @@ def _checked(y: Any) -> np.ndarray:
     return y
 
 
-def _require_as_many(y: np.ndarray, predicted: np.ndarray) -> None:
+def require_as_many(y: np.ndarray, predicted: np.ndarray) -> None:
     """Raise DataError unless there is a target for each prediction."""
     if len(y) != len(predicted):
         raise DataError(f"must have as many rows as X, {len(predicted)}", argument="y", value=len(y))

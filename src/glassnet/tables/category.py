@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from glassnet.tables.changes import as_texts, require_family, spelled_number
+from glassnet.tables.changes import as_numbers, as_texts, require_family, spelled_number
 from glassnet.tables.families import Column, name_of_family
 from glassnet.tables.missing import missing_mask
 from glassnet.tables.number import require_finite
@@ -120,8 +120,8 @@ class Category:
 
     def prepare(self, values: Column, dtype: Any) -> np.ndarray:
         """The code of each value: 0 missing, k the k-th level, one more unseen; ColumnError for another family."""
-        if values.dtype.kind == "f" and (self.spells_numbers or self.family == "number"):
-            return self._codes_of_numbers(values)
+        if values.dtype.kind in "fiu" and (self.spells_numbers or self.family == "number"):
+            return self._codes_of_numbers(as_numbers(self.name, values))
         if not (isinstance(values, Texts) and self.family == "number"):
             require_family(self.name, values, (self.family,))
         if name_of_family(values) not in ("text", self.family):  # which then holds no value
@@ -129,7 +129,8 @@ class Category:
         texts = as_texts(values)
         lookup = {level: code for code, level in enumerate(self.levels, 1)}
         unseen = len(self.levels) + 1
-        return np.array([0, *(lookup.get(level, unseen) for level in texts.levels)], np.int32)[texts.codes]
+        codes = [0, *(lookup.get(level, unseen) for level in texts.levels)]
+        return np.array(codes, np.min_scalar_type(unseen))[texts.codes]
 
     def _codes_of_numbers(self, x: Any) -> np.ndarray:
         """Levels by the number they spell: where only "7" of "7" and "7b" occurs, a file is read as numbers."""

@@ -73,8 +73,8 @@ def shown(value: Any) -> Any:
 def as_numbers(name: str, values: Column) -> np.ndarray:
     """float64, NaN = missing: numbers, durations in seconds, texts that spell numbers (True and False: 1 and 0)."""
     kind = values.dtype.kind
-    if kind == "f":
-        return values  # type: ignore[return-value]  # it is an array
+    if kind in "fiu":
+        return values.astype(np.float64, copy=False)  # type: ignore[union-attr]  # it is an array
     if kind == "m":
         return values / np.timedelta64(1, "s")  # type: ignore[operator]  # NaT becomes NaN
     if not isinstance(values, Texts):
@@ -134,6 +134,8 @@ def as_texts(values: Column) -> Texts:
     """Texts: numbers as people write them (3, 0.5), dates and durations as NumPy does."""
     if isinstance(values, Texts):
         return values
+    if values.dtype.kind in "iu":
+        values = as_numbers("", values)
     absent = missing_mask(values)
     distinct, found = np.unique(values[~absent], return_inverse=True)
     places = np.full(len(values), -1)

@@ -97,8 +97,7 @@ def require_names(choices: Mapping[str, Choice], names: Sequence[str]) -> None:
         if name not in names:
             guess = nearest(name, names)
             raise ColumnError(
-                "is not in the table",
-                argument="columns",
+                "named by columns= is not in the table",
                 column=name,
                 remedy=f"Did you mean {guess!r}?" if guess else None,
             )

@@ -172,16 +172,19 @@ class TableEncoder(TransformerMixin, BaseEstimator):
     def fit_transform(self, X: Any, y: Any = None) -> np.ndarray:
         """`fit` and `transform` of the same table, which is taken apart once."""
         table = table_of(X)
-        return self.fit(table).transform(table)
+        return self.fit(table).encode(table, self.dtype)  # scikit-learn makes a frame of it, with the index of X
 
-    def encode(self, X: Any, dtype: Any) -> np.ndarray:
-        """What `transform` returns, as an array of this float type whatever `set_output` says."""
+    def encode(self, X: Any, dtype: Any, cast_to: Any = None) -> np.ndarray:
+        """What `transform` returns, as an array of this float type whatever `set_output` says.
+
+        cast_to : a narrower type that the caller casts it to, whose largest number is then the limit.
+        """
         table = table_of(X)
         columns = self._matching(table)
         matrix = np.empty((table.n_rows, self.width), dtype=dtype)
         numbers_done = self._numbers is not None and self._numbers.write(columns, matrix)
         work = [
-            (kind, kind.prepare(values, matrix.dtype), start, stop)
+            (kind, kind.prepare(values, cast_to or matrix.dtype), start, stop)
             for kind, values, (start, stop) in zip(self.kinds_, columns, pairwise(self._starts), strict=True)
             if stop > start and not (numbers_done and isinstance(kind, Number))
         ]
@@ -243,8 +246,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         return np.array(self.feature_names_out(), dtype=object)
 
     def feature_names_out(self) -> list[str]:
-        """`get_feature_names_out` as a list."""
-        return [name for kind in self.kinds_ for name in kind.names]
+        """`get_feature_names_out` as a list. A name that occurs again has its place in the matrix after it."""
+        seen: set[str] = set()
+        names: list[str] = []
+        for name in (name for kind in self.kinds_ for name in kind.names):
+            names.append(f"{name} [{len(names)}]" if name in seen else name)
+            seen.add(names[-1])
+        return names
 
     @property
     def width(self) -> int:

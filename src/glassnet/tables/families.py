@@ -1,7 +1,9 @@
 """Columns of any origin → one of four families: numbers, dates, durations, texts.
 
-numbers   : float64, NaN = missing (integers, decimals)
-dates     : datetime64[us] without a zone (zoned instants in UTC), NaT = missing; times of day as those of 1970-01-01
+numbers   : float64, NaN = missing (integers, decimals). Whole numbers without gaps, in a column of many rows, may
+            stay integers, so that the memory is shared; `changes.as_numbers` makes them float64
+dates     : datetime64[us], NaT = missing; times of day as those of 1970-01-01. Those with a zone are `zones.Moments`:
+            instants in UTC, and the zone's name
 durations : timedelta64[us], NaT = missing
 texts     : `Texts` (strings, categories, booleans as "True" and "False", other objects)
 """
@@ -21,6 +23,7 @@ import numpy as np
 from glassnet.errors import DataError
 from glassnet.tables.missing import MISSING_TYPES, is_missing
 from glassnet.tables.texts import FEW_ROWS, Texts
+from glassnet.tables.zones import Moments, name_of_zone
 
 __all__ = [
     "Column",
@@ -46,12 +49,13 @@ FURTHEST = {"Y": 290_000, "M": 12 * 290_000} | {
         *(("m", 60 * SECOND), ("s", SECOND), ("ms", 1000)),
     )
 }
+FAMILIES = {"f": "number", "i": "number", "u": "number", "M": "date", "m": "duration"}  # of a dtype's kind
 CONTAINERS = (list, tuple, dict, set, frozenset, np.ndarray)
 
 
 def name_of_family(values: Any) -> str:
     """Of a column: "number", "date", "duration" or "text"."""
-    return {"f": "number", "M": "date", "m": "duration"}.get(values.dtype.kind, "text")
+    return FAMILIES.get(values.dtype.kind, "text")
 
 
 def family_of_series(series: nw.Series[Any]) -> Column:
@@ -65,7 +69,8 @@ def family_of_series(series: nw.Series[Any]) -> Column:
     if dtype.is_numeric():
         return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
     if isinstance(dtype, nw.Datetime | nw.Date | nw.Duration):
-        return family_of_array(np.asarray(series.to_numpy()), series.name)
+        values = family_of_array(np.asarray(series.to_numpy()), series.name)
+        return _zoned(values, name_of_zone(getattr(dtype, "time_zone", None)))
     if isinstance(dtype, nw.Categorical | nw.Enum | nw.String | nw.Boolean):
         return Texts.of_values(series.to_list())
     return family_of_values(series.to_list(), series.name)
@@ -92,6 +97,8 @@ def family_of_polars(series: Any) -> Column:
         if type(series.dtype).__name__ in ("Int128", "UInt128"):  # which NumPy does not have
             series = series.cast(float)
         values = series.to_numpy()  # whole numbers with gaps as float64
+        if values.dtype.kind in "iu" and len(values) > FEW_ROWS:
+            return values
         if values.dtype.kind in "iuf":
             return values.astype(np.float64, copy=False)
     if type(series.dtype).__name__ in ("String", "Categorical", "Enum", "Boolean"):
@@ -161,7 +168,7 @@ class Refused:
 
     def __getitem__(self, rows: Any) -> Refused:
         """Some of the rows are refused likewise."""
-        return self
+        return Refused(self.error, len(np.arange(self.length)[rows]))
 
 
 def family_of_values(values: list[Any], name: Any) -> Column:
@@ -180,11 +187,16 @@ def family_of_values(values: list[Any], name: Any) -> Column:
     if float in types or np.floating in {base for kind in types for base in kind.__mro__}:
         types = {type(value) for value in values if not is_missing(value)}  # NaN says nothing about the family
     for allowed, convert in CONVERSIONS:
-        if types and all(issubclass(kind, allowed) for kind in types) and not types <= {bool, np.bool_}:
+        if types and all(_is(kind, allowed) for kind in types) and not types <= {bool, np.bool_}:
             return convert(values, name)
     if any(issubclass(kind, complex | np.complexfloating) for kind in types):
         raise DataError("Complex data not supported", column=name, remedy="Give real and imaginary part a column each.")
     return Texts.of_values(values) if types else np.full(len(values), np.nan)
+
+
+def _is(kind: type, allowed: tuple[type, ...]) -> bool:
+    """Whether a type is one of those allowed; to NumPy its durations are integers, to us they are not."""
+    return issubclass(kind, allowed) and (np.timedelta64 in allowed or not issubclass(kind, np.timedelta64))
 
 
 def _refuse_nested(values: list[Any], types: Iterable[type], name: Any) -> None:
@@ -232,13 +244,25 @@ def _instant(value: Any) -> np.datetime64:
     return np.datetime64(naive).astype("datetime64[us]")
 
 
+def _zoned(instants: Any, zone: str | None) -> Column:
+    return instants if zone is None else Moments.of(instants, zone)
+
+
+def _moments(values: list[Any], name: Any) -> Column:
+    """Dates and moments. Where all have one zone it is kept; where they have several, they are all of UTC."""
+    instants = _map(_instant, np.datetime64("NaT", "us"), "datetime64[us]")(values, name)
+    found = {getattr(value, "tzinfo", None) for value in values if not is_missing(value)}
+    zones = {name_of_zone(zone) for zone in found}
+    return _zoned(instants, zones.pop() if len(zones) == 1 else None)
+
+
 def _time_of_day(value: datetime.time) -> np.datetime64:
     return np.datetime64(datetime.datetime.combine(datetime.date(1970, 1, 1), value.replace(tzinfo=None)))
 
 
-CONVERSIONS: tuple[tuple[tuple[type, ...], Callable[[list[Any], Any], np.ndarray]], ...] = (
+CONVERSIONS: tuple[tuple[tuple[type, ...], Callable[[list[Any], Any], Column]], ...] = (
     ((numbers.Real, Decimal, np.bool_), _floats),
-    ((datetime.date, np.datetime64), _map(_instant, np.datetime64("NaT", "us"), "datetime64[us]")),
+    ((datetime.date, np.datetime64), _moments),
     ((datetime.timedelta, np.timedelta64), _map(np.timedelta64, np.timedelta64("NaT", "us"), "timedelta64[us]")),
     ((datetime.time,), _map(_time_of_day, np.datetime64("NaT", "us"), "datetime64[us]")),
 )

@@ -139,8 +139,10 @@ def _table_of_dict(X: dict[Any, Any]) -> Table:
     for name, length in zip(X, lengths, strict=True):
         if length != lengths[0]:
             raise DataError(f"must have {lengths[0]} values, as the first column", column=name, value=length)
+    names = [str(name) for name in X]
+    _require_unique(names)  # 1 and "1" are two keys and one name
     _require_size((lengths[0] if lengths else 0, len(columns)))
-    return Table([str(name) for name in X], columns, named=True)
+    return Table(names, columns, named=True)
 
 
 def _column_of(values: Any, name: Any) -> Column:
@@ -224,8 +226,8 @@ def _require_size(shape: tuple[int, ...]) -> None:
             raise DataError(f"Found array with 0 {noun}(s) (shape={shape}) while a minimum of 1 is required.")
 
 
-def target_of(y: Any) -> np.ndarray:
-    """A target as a NumPy array.
+def target_of(y: Any, argument: str = "y") -> np.ndarray:
+    """A target as a NumPy array. argument : its name, for errors.
 
     y : Series, 1-D or 2-D array, list, or data frame. A frame of one column becomes 1-D; other 2-D targets stay 2-D.
     Whole numbers stay whole, texts and categories become object arrays of their values, missing is NaN, NaT or None.
@@ -240,19 +242,25 @@ def target_of(y: Any) -> np.ndarray:
         return columns[0] if len(columns) == 1 else np.stack(columns, axis=-1)
     if isinstance(wrapped, nw.Series):
         return _target_of_series(wrapped)
-    array = np.asarray(y) if hasattr(y, "__array__") else _target_of_list(y)
+    array = np.asarray(y) if hasattr(y, "__array__") else _target_of_list(y, argument)
     if array.ndim not in (1, 2):
         shown = " ".join(np.array2string(array, threshold=6, edgeitems=2).split())
-        raise DataError("y should be a 1d array", value=f"{array.ndim} dimensions, {shown}")
+        raise DataError(f"{argument} should be a 1d array", value=f"{array.ndim} dimensions, {shown}")
     return _tightened(array) if array.dtype == object else array
 
 
-def _target_of_list(y: Any) -> np.ndarray:
+def _target_of_list(y: Any, argument: str) -> np.ndarray:
     """Like np.asarray, but None and numbers among texts stay what they are."""
     if not hasattr(y, "__iter__") or isinstance(y, str | bytes):
         return np.asarray(y)
     rows = list(y)
-    array = np.asarray(rows)
+    try:
+        array = np.asarray(rows)
+    except ValueError:
+        widths = [len(row) if hasattr(row, "__len__") else 0 for row in rows]
+        row = next((i for i, width in enumerate(widths, 1) if width != widths[0]), 1)
+        rule = f"must have {widths[0]} values in each row, as in the first"
+        raise DataError(rule, argument=argument, row=row, value=rows[row - 1]) from None
     if array.dtype.kind == "U" and array.ndim == 1 and not all(isinstance(value, str) for value in rows):
         return np.array(rows, dtype=object)
     return array

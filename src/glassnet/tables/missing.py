@@ -28,4 +28,6 @@ def missing_mask(values: Any) -> np.ndarray:
         return np.isnan(values)
     if values.dtype.kind in "mM":
         return np.isnat(values)
+    if values.dtype.kind in "iu":
+        return np.zeros(len(values), bool)
     return values.missing if hasattr(values, "missing") else values == np.array(None)

@@ -8,9 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from glassnet.errors import ColumnError
 from glassnet.tables.changes import as_dates, as_durations, require_family
 from glassnet.tables.families import Column, name_of_family
 from glassnet.tables.number import Number
+from glassnet.tables.zones import UTC, wall_time, zone_of
 
 __all__ = ["Date", "Duration"]
 
@@ -27,6 +29,7 @@ class Date:
     was constant in fit is left out, and so is the year where the days do not vary.
     A time of day is one on 1 January 1970: its days are a fraction of one, and its only cycle is the hour.
     family : what the column held in fit: dates, or texts declared to be dates.
+    zone : that of fit, None where it had none. Moments are then read on the clocks of that zone, whatever theirs is.
     """
 
     kind: ClassVar[str] = "date"
@@ -35,17 +38,20 @@ class Date:
     elapsed: Number
     year: Number
     parts: tuple[str, ...]
+    zone: str | None = None
 
     @classmethod
     def fit(cls, name: str, values: Column, scaling: str, indicator: bool = False) -> Date:
         """Fit to datetime64[us] values, or texts that spell dates; at least one present."""
         dates = as_dates(name, values)
+        zone = zone_of(dates)
+        dates = wall_time(dates, zone)
         elapsed = Number.fit(name, _days(dates), scaling, indicator)
         present = dates[~np.isnat(dates)]
         year = Number.fit(f"{name} year", _years(present), scaling)
         steps = {part: _steps(part, present) for part in CYCLES}
         varying = tuple(part for part in CYCLES if np.ptp(steps[part]) > 0)
-        return cls(name, name_of_family(values), elapsed, year, varying)
+        return cls(name, name_of_family(values), elapsed, year, varying, zone)
 
     @property
     def missing(self) -> bool:
@@ -59,10 +65,12 @@ class Date:
         return [*self.elapsed.names, *self.year.names, *waves]
 
     def prepare(self, values: Column, dtype: Any) -> np.ndarray:
-        """The column as datetime64[us]; ColumnError for another family."""
+        """The column as datetime64[us], wall time; ColumnError for another family, or a zone that came or went."""
         if self.family != "text":
             require_family(self.name, values, ("date",))
-        return as_dates(self.name, values)
+        dates = as_dates(self.name, values)
+        _require_zone(self.name, dates, self.zone)
+        return wall_time(dates, self.zone)
 
     def write(self, dates: np.ndarray, out: np.ndarray) -> None:
         """Fill `out` (n, len(names)) from rows of what `prepare` gave."""
@@ -87,6 +95,7 @@ class Date:
             "elapsed": self.elapsed.plain(),
             "year": self.year.plain(),
             "parts": list(self.parts),
+            "zone": self.zone,
         }
 
     @classmethod
@@ -96,7 +105,9 @@ class Date:
         parts = tuple(data["parts"])
         if not set(parts) <= set(CYCLES):
             raise ValueError("a date has parts that are none")
-        return cls(data["name"], data["family"], elapsed, year, parts)
+        zone = data.get("zone")  # files of before have none
+        wall_time(np.zeros(1, "M8[us]"), zone)
+        return cls(data["name"], data["family"], elapsed, year, parts, zone)
 
     def describe(self) -> dict[str, Any]:
         """What `info` shows of the column."""
@@ -107,6 +118,7 @@ class Date:
             "width": len(self.names),
             "left_out": None if self.elapsed.varies else "constant",
             "parts": ["year"] * self.year.varies + list(self.parts),
+            "zone": self.zone,
         }
 
 
@@ -154,6 +166,24 @@ class Duration:
     def describe(self) -> dict[str, Any]:
         """What `info` shows of the column."""
         return {**self.seconds.describe(), "kind": self.kind}
+
+
+def _require_zone(name: str, dates: np.ndarray, zone: str | None) -> None:
+    """ColumnError where only one of fit and prediction had a zone other than UTC: which hours are meant is unclear."""
+    new = zone_of(dates)
+    if (zone in (None, UTC)) == (new in (None, UTC)) or (zone is not None and new is not None):
+        return
+    present = np.flatnonzero(~np.isnat(dates))
+    if not len(present):
+        return
+    raise ColumnError(
+        f"holds moments {'without a zone' if new is None else f'of the zone {new}'} where they had "
+        f"{'none' if zone is None else f'the zone {zone}'} in training",
+        column=name,
+        row=int(present[0]) + 1,
+        value=str(wall_time(dates[present[:1]], new)[0]),
+        remedy="Give them a zone; any will do." if new is None else "Give them without a zone, or train with one.",
+    )
 
 
 def _days(dates: np.ndarray) -> np.ndarray:

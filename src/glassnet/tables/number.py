@@ -90,9 +90,12 @@ class Number:
         return [self.name] * self.varies + [f"{self.name}=(missing)"] * self.missing
 
     def prepare(self, values: Column, dtype: Any) -> np.ndarray:
-        """The column as float64, NaN = missing; ColumnError for another family, DataError for infinities."""
+        """The column as float64, NaN = missing, or as the integers that it holds; ColumnError for another family,
+        DataError for infinities."""
         if self.family != "text":
             require_family(self.name, values, ("number", "duration") if self.family == "duration" else ("number",))
+        if values.dtype.kind in "iu" and self.scaling != "none":
+            return values  # type: ignore[return-value]  # an array, which `write` makes float64 part by part
         x = as_numbers(self.name, values)
         require_finite(self.name, x)
         if self.scaling == "none":
@@ -103,6 +106,7 @@ class Number:
 
     def write(self, x: np.ndarray, out: np.ndarray) -> None:
         """Fill `out` (n, len(names)) from rows of what `prepare` gave."""
+        x = x.astype(np.float64, copy=False)
         absent = np.isnan(x)
         if self.varies:
             out[:, 0] = self._scaled(x, absent)
@@ -113,7 +117,8 @@ class Number:
         if self.scaling == "none":
             return np.where(absent, self.fill, x)
         if self.scaling == "quantile":
-            z = _normal(np.ldexp(x, -self.exponent), np.array(self.knots))
+            with np.errstate(over="ignore"):  # far beyond the last knot
+                z = _normal(np.ldexp(x, -self.exponent), np.array(self.knots))
             z[absent] = self.fill
             return z
         z = scaled(x, self.exponent, self.centre, self.scale, self.fill, absent)

@@ -16,6 +16,7 @@ from glassnet.tables.missing import is_missing
 
 __all__ = ["Texts"]
 
+MOST_SMALL = 126  # levels whose codes, and the number after them, fit a byte with a sign
 FEW_ROWS = 1000  # up to which numbering in Python takes less time than the calls of another library
 
 
@@ -24,7 +25,7 @@ class Texts:
     """A column of texts: row i holds `levels[codes[i] - 1]`, or nothing where `codes[i]` is 0.
 
     levels : different strings, in no particular order; after `column[rows]` some may have no row left.
-    codes : (n,) int32.
+    codes : (n,) int32, or int8 for few levels, which is a quarter of the memory; signed, so that codes - 1 is too.
 
     It has what other columns, NumPy arrays, are asked for: dtype (object), length, rows by index, `tolist`.
     """
@@ -63,11 +64,12 @@ class Texts:
             return cls.of_values(series.to_list())
         import polars as pl
 
-        strings = series if series.dtype == pl.String else series.cast(pl.String)
         if series.dtype == pl.Boolean:
-            return cls(["False", "True"], (series.cast(pl.Int32) + 1).fill_null(0).to_numpy())
+            return cls(["False", "True"], (series.cast(pl.Int8) + 1).fill_null(0).to_numpy())
+        strings = series if series.dtype == pl.String else series.cast(pl.String)
         levels = strings.unique().drop_nulls()
-        codes = strings.cast(pl.Enum(levels)).to_physical().cast(pl.Int32) + 1
+        small = pl.Int8 if len(levels) <= MOST_SMALL else pl.Int32
+        codes = strings.cast(pl.Enum(levels)).to_physical().cast(small) + 1
         return cls(levels.to_list(), codes.fill_null(0).to_numpy())
 
     @classmethod

@@ -74,9 +74,9 @@ class Numbers:
         another family, or infinite.
         """
         mine = [columns[place] for place in self.places]
-        if len(matrix) > FEW_ROWS or any(values.dtype.kind != "f" for values in mine):
+        if len(matrix) > FEW_ROWS or any(values.dtype.kind not in "fiu" for values in mine):
             return False
-        x = np.array(mine)
+        x = np.array(mine, np.float64)
         finite = np.isfinite(x)
         absent = None if finite.all() else np.isnan(x)
         if absent is not None and not (finite | absent).all():

@@ -6,20 +6,26 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from glassnet.errors import OptionError, nearest
+from glassnet.errors import OptionError, nearest, require_choice
 from glassnet.estimators import GlassNetClassifier, GlassNetRegressor
+from glassnet.estimators.base import loss_from
+from glassnet.estimators.holdout import LAST
+from glassnet.estimators.regressor import LOSSES_OF_NUMBERS
 from glassnet.estimators.report import Report
 from glassnet.estimators.settings import build_layers, build_optimiser, build_options, resolve_settings
+from glassnet.maths.losses import LOSSES
 from glassnet.maths.random import seed_of
-from glassnet.training.validation import split_rows
+from glassnet.training.validation import split_groups, split_last, split_rows
 from glassnet.workflow.places import pictures_of, require_places
 from glassnet.workflow.preparing import Prepared, prepare
 from glassnet.workflow.source import naming
+from glassnet.workflow.task import CLASSES
 
 __all__ = ["TrainingResult", "check_options", "fit", "train", "validation_rows"]
 
@@ -33,7 +39,8 @@ class TrainingResult:
     """What `train` came to; `str` gives a summary, `to_dict` plain data.
 
     model : the fitted estimator.   report : its scores on the held-out rows, None when none were held out.
-    task : "binary", "multiclass" or "regression", `task_reason` why.   target : name of the target.
+    task : "binary", "multiclass", "multilabel" or "regression", `task_reason` why.   target : name of the target, or a
+        list of several.
     n_train, n_validation, n_test : rows trained on, validated on (for early stopping) and held out for the report.
     seconds : of training.
     model_file, pictures : what was written.
@@ -43,7 +50,7 @@ class TrainingResult:
     report: Report | None
     task: str
     task_reason: str
-    target: str
+    target: str | list[str]
     n_train: int
     n_test: int
     seconds: float
@@ -87,12 +94,14 @@ class TrainingResult:
 
 def train(
     source: Any,
-    target: str,
+    target: str | Sequence[str],
     *,
     task: str = "auto",
     test_fraction: float = 0.25,
     random_state: Any = 0,
     drop: Sequence[str] = (),
+    time_order: bool = False,
+    group: str | None = None,
     out: PathLike | None = None,
     pictures: PathLike | bool | None = None,
     **options: Any,
@@ -100,11 +109,15 @@ def train(
     """Train a network on a table, measure it on rows it has not seen, and save it where asked.
 
     source : path of a table (CSV, Parquet, Arrow, JSON lines), "-" for standard input, or a data frame.
-    target : name of the column to predict.
-    task : "classification", "regression", or "auto": decided from the target, see `infer_task`.
+    target : name of the column to predict, or a list of several: numbers, or labels of 0 and 1.
+    task : "classification", "regression", or "auto": decided from the target, see `infer_task`, `infer_several`.
     test_fraction : of the rows, held out for the report, of each class alike; 0 trains on all rows, without a report.
     random_state : of the split and of training; the same number gives the same model.
     drop : names of columns to leave out.
+    time_order : whether rows stand in the order of time. The last ones are then held out for the report, and the last
+        ones of the others validate, instead of some at random.
+    group : name of a column that says which rows belong together. They are held out together, train together or
+        validate together; the column itself is left out.
     out : file to save the model to; one that exists is replaced.
     pictures : folder for pictures of the loss, the network and the held-out predictions; True names it after the
         model file, or else after the source: "cars-pictures".
@@ -114,7 +127,16 @@ def train(
     """
     check_options({**options, "random_state": random_state}, task)
     require_places(source, out, None if isinstance(pictures, bool) else pictures)
-    prepared = prepare(source, target, task=task, test_fraction=test_fraction, random_state=random_state, drop=drop)
+    prepared = prepare(
+        source,
+        target,
+        task=task,
+        test_fraction=test_fraction,
+        random_state=random_state,
+        drop=drop,
+        time_order=time_order,
+        group=group,
+    )
     return fit(prepared, out=out, pictures=pictures, random_state=random_state, **options)
 
 
@@ -133,18 +155,26 @@ def check_options(options: dict[str, Any], task: str = "auto") -> None:
     build_layers(settings, 1)
     build_optimiser(settings)
     build_options(settings, 0, {}, settings["callbacks"])
+    if isinstance(settings["loss"], str):
+        require_choice("loss", settings["loss"], ["auto", *LOSSES])
+    if settings["quantiles"] is not None:
+        loss_from(settings, "quantile")
 
 
-def validation_rows(prepared: Prepared, options: dict[str, Any]) -> int:
+def validation_rows(prepared: Prepared, options: dict[str, Any], random_state: Any = 0) -> int:
     """How many of the training rows `fit` will hold out to validate on, 0 where training does not stop early."""
     n_rows = len(prepared.training)
     kind = GlassNetRegressor if prepared.task == "regression" else GlassNetClassifier
     settings = resolve_settings(kind(**options).get_params(deep=False), n_rows)
     if not settings["early_stopping"]:
         return 0
-    y = prepared.y[prepared.training]
-    classes = None if prepared.task == "regression" else np.unique(y, return_inverse=True)[1]
-    return len(split_rows(n_rows, settings["validation_fraction"], 0, classes)[1])
+    fraction = settings["validation_fraction"]
+    if prepared.time_order:
+        return len(split_last(n_rows, fraction)[1])
+    if prepared.groups is not None:
+        groups = np.unique(prepared.groups[prepared.training], return_inverse=True)[1]
+        return len(split_groups(groups, fraction, seed_of(random_state))[1])
+    return len(split_rows(n_rows, fraction, 0, prepared.classes(prepared.training))[1])
 
 
 def fit(
@@ -159,11 +189,17 @@ def fit(
     folder = pictures_of(out, prepared.name) if pictures is True else pictures or None
     require_places(prepared.name, out, folder)
     kind = GlassNetRegressor if prepared.task == "regression" else GlassNetClassifier
+    _require_suited(prepared, options)
     model = kind(random_state=random_state, **options)
-    n_validation = validation_rows(prepared, options)
+    n_validation = validation_rows(prepared, options, random_state)
+    chosen: dict[str, Any] = {}
+    if n_validation and prepared.time_order:
+        chosen["validation"] = LAST
+    elif n_validation and prepared.groups is not None:
+        chosen["groups"] = prepared.groups[prepared.training]
     started = time.perf_counter()
     with naming(prepared.name):
-        model.fit(*prepared.rows(prepared.training))
+        model.fit(*prepared.rows(prepared.training), **chosen)
     seconds = time.perf_counter() - started
     model.target_name_ = prepared.target
     report = model.report(*prepared.rows(prepared.test)) if len(prepared.test) else None
@@ -184,6 +220,28 @@ def fit(
     )
 
 
+def _require_suited(prepared: Prepared, options: dict[str, Any]) -> None:
+    """Raise OptionError for an option of classes where the target is numbers, and the other way round."""
+    is_numbers = prepared.task == "regression"
+    for argument, wants_numbers in (
+        ("quantiles", True),
+        ("loss", True),
+        ("class_weight", False),
+        ("calibration", False),
+    ):
+        value = options.get(argument)
+        if argument == "loss" and value not in LOSSES_OF_NUMBERS:
+            continue
+        if value not in (None, "none") and wants_numbers != is_numbers:
+            wanted, other = ("numbers", "regression") if wants_numbers else ("classes", "classification")
+            raise OptionError(
+                f"is for {wanted}, and {prepared.task_reason}",
+                argument=argument,
+                value=value,
+                remedy=f"Leave it out, or use task {other}.",
+            )
+
+
 def _draw(model: Any, prepared: Prepared, folder: Path) -> tuple[Path, ...]:
     """Write the pictures that the task has; without held-out rows those of the training alone."""
     from glassnet.views import save_picture
@@ -192,10 +250,13 @@ def _draw(model: Any, prepared: Prepared, folder: Path) -> tuple[Path, ...]:
     pictures = {"loss": model.plot_loss, "network": model.plot_network}
     X, y = prepared.rows(prepared.test if len(prepared.test) else prepared.training)
     if len(prepared.test):
-        if prepared.task == "regression":
+        if prepared.task == "regression" and isinstance(prepared.target, str):
             pictures["predictions"] = lambda: model.plot_predictions(X, y)
-        else:
+        elif prepared.task == "regression":
+            for k in range(len(prepared.target)):
+                pictures[f"predictions-{k + 1}"] = partial(model.plot_predictions, X, y, target=k)
+        elif prepared.task in CLASSES:
             pictures["confusion"] = lambda: model.plot_confusion(X, y)
-    if prepared.task != "regression" and prepared.kinds == {"numbers": 2}:
+    if prepared.task in CLASSES and prepared.kinds == {"numbers": 2}:
         pictures["regions"] = lambda: model.plot_regions(X, y)
     return tuple(Path(save_picture(draw(), folder / f"{name}.png")) for name, draw in pictures.items())

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 import narwhals as nw
 import numpy as np
 
-from glassnet.errors import ColumnError, DataError, nearest
+from glassnet.errors import ColumnError, DataError, OptionError, nearest
 from glassnet.tables.frames import listed
 from glassnet.tables.kinds import missing_mask
 from glassnet.tables.reading import STANDARD_INPUT, read_table
 
-__all__ = ["IN_MEMORY", "TO_COMPARE", "frame_of", "naming", "require_columns", "require_known"]
+__all__ = ["IN_MEMORY", "TO_COMPARE", "frame_of", "naming", "require_columns", "require_known", "target_names"]
 
 IN_MEMORY = "the table"
 
@@ -44,15 +44,28 @@ def naming(name: str) -> Iterator[None]:
         raise
 
 
-def require_columns(name: str, frame: nw.DataFrame[Any], wanted: list[str]) -> None:
-    """Raise ColumnError, naming the nearest column, unless the table has all `wanted`; the first is the target."""
-    for column in wanted:
+def target_names(target: str | Sequence[str]) -> list[str]:
+    """The target's name, or those of several, as a list. Raises OptionError for none, or one that comes twice."""
+    names = [target] if isinstance(target, str) else list(target)
+    if not names:
+        raise OptionError("must name a column, or several", argument="target", value=names)
+    for name in names:
+        if names.count(name) > 1:
+            raise OptionError("must name each column once", argument="target", value=name)
+    return names
+
+
+def require_columns(name: str, frame: nw.DataFrame[Any], targets: Sequence[str], dropped: Sequence[str] = ()) -> None:
+    """Raise ColumnError, naming the nearest column, unless the table has them all, and no target is dropped."""
+    for column in (*targets, *dropped):
         if column not in frame.columns:
             guess = nearest(column, frame.columns)
             remedy = f"Did you mean {guess!r}?" if guess else f"Its columns are {listed(frame.columns)}."
             raise ColumnError("is not in the table", file=name, column=column, remedy=remedy)
-    if wanted[0] in wanted[1:]:
-        raise ColumnError("is the target and cannot be dropped", file=name, column=wanted[0])
+    for column in targets:
+        if column in dropped:
+            what = "the target" if len(targets) == 1 else "a target"
+            raise ColumnError(f"is {what} and cannot be dropped", file=name, column=column)
 
 
 TO_TRAIN = "Fill them in or remove those rows: a row without a target can teach nothing."

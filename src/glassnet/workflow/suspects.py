@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any
 
 import narwhals as nw
@@ -72,10 +73,10 @@ def warn_of_broken(table: Table) -> None:
         warn(BrokenNumbersWarning(text))
 
 
-def without_index(frame: nw.DataFrame[Any], target: str) -> nw.DataFrame[Any]:
+def without_index(frame: nw.DataFrame[Any], targets: Sequence[str]) -> nw.DataFrame[Any]:
     """The frame without a first column that numbers the rows and has no name, as spreadsheets and pandas write it."""
     first = frame.columns[0]
-    if first == target or len(frame.columns) < 3 or (str(first).strip() and not str(first).startswith("Unnamed: ")):
+    if first in targets or len(frame.columns) < 3 or (str(first).strip() and not str(first).startswith("Unnamed: ")):
         return frame
     numbers = frame[first]
     if not numbers.dtype.is_integer() or numbers.is_null().any() or not (numbers.diff().drop_nulls() == 1).all():

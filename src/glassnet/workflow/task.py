@@ -10,9 +10,10 @@ import numpy as np
 from glassnet.errors import DataError
 from glassnet.workflow.suspects import is_number
 
-__all__ = ["TASKS", "infer_task"]
+__all__ = ["CLASSES", "TASKS", "infer_several", "infer_task"]
 
 TASKS = ("auto", "classification", "regression")
+CLASSES = ("binary", "multiclass")  # that exclude each other
 FEW_NUMBERS = 20  # most different whole numbers that are taken for classes
 SIGNS = r"[$€£%,\s]"  # that people put around and into numbers
 MOSTLY = 0.8  # share of amounts from which on a column of text is meant as numbers
@@ -58,6 +59,41 @@ def infer_task(y: np.ndarray, target: str, task: str = "auto") -> tuple[str, str
     _require_classes(y, target, values)
     kind = "binary" if len(values) == 2 else "multiclass"
     return kind, f"{what}: {kind}" + (", as asked" if task == "classification" else "")
+
+
+def infer_several(columns: dict[str, np.ndarray], task: str = "auto") -> tuple[str, str]:
+    """The task that several targets without missing values ask for: "multilabel" or "regression", and why.
+
+    With task="auto" targets that all hold 0 and 1, or true and false, are labels, each there or not; all others are
+    numbers.
+    Raises DataError, naming the target, for one that is neither.
+    """
+    hold = f"{joined(list(columns))} hold"
+    others = [target for target, y in columns.items() if not _yes_or_no(y)]
+    for target, y in columns.items():
+        infer_task(y, target, "auto" if target not in others else "regression")  # raises for what is neither
+    if task == "classification" and others:
+        raise DataError(
+            "must hold 0 and 1, as all of several targets of a classification do",
+            column=others[0],
+            value=columns[others[0]][0],
+            remedy="Train a model for each target of more classes.",
+        )
+    asked = ", as asked" if task != "auto" else ""
+    if task == "regression" or others:
+        return "regression", f"{hold} numbers: regression{asked}"
+    return "multilabel", f"{hold} 0 and 1: multilabel{asked}"
+
+
+def joined(names: list[str], most: int = 5) -> str:
+    """Names in a sentence: "a, b and c", and of many the first ones."""
+    if len(names) > most:
+        return f"{', '.join(names[: most - 1])} and {len(names) - most + 1} more"
+    return " and ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else names[0]
+
+
+def _yes_or_no(y: np.ndarray) -> bool:
+    return y.dtype.kind == "b" or (y.dtype.kind in "iuf" and bool(np.isin(y, (0, 1)).all()))
 
 
 def _nature(y: np.ndarray, target: str, values: set[Any]) -> tuple[str, bool]:
