@@ -1,6 +1,6 @@
-"""How well the default networks predict real tables, beside scikit-learn's MLP, in one run.
+"""Do the default networks reach their floors on real tables? Beside scikit-learn's MLP, in one run.
 
-    python benchmarks/accuracy.py [--data FOLDER] [--seeds 0,1,2] [TABLE ...]
+    python benchmarks/floors.py [--data FOLDER] [--seeds 0,1,2] [TABLE ...]
 
 Each table is split 75/25 with random_state = seed, stratified for classes. glassnet gets the table as it is; the MLP
 gets it through a ColumnTransformer (mean imputation with indicator and scaling for numbers, one-hot for categories,
