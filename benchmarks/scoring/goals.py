@@ -97,15 +97,17 @@ def _seconds(results: Results, chosen: dict[str, int]) -> Iterator[Verdict]:
     """Of fit, over tables of at least LARGE rows. Stored peers' seconds are those of the run that stored them."""
     names = [name for name, n in chosen.items() if n >= LARGE]
 
-    def seconds(model: str) -> float:
-        fit, rows = (results.figures(names, [model], key)[:, 0] for key in ("fit_s", "n"))
-        return per_thousand(fit, rows)
+    def seconds(*models: str) -> list[float]:
+        """Of each model, over the tables where all of them have a figure."""
+        fit, rows = (results.figures(names, list(models), key) for key in ("fit_s", "n"))
+        known = ~np.isnan(fit).any(axis=1)
+        return [per_thousand(fit[known, j], rows[known, j]) for j in range(len(models))]
 
     for preset, most in GOALS["seconds"].items():
-        yield at_most(f"{preset}: seconds per 1,000 rows ≤ {most:g}", seconds(preset), most)
+        yield at_most(f"{preset}: seconds per 1,000 rows ≤ {most:g}", seconds(preset)[0], most)
     for preset, rivals in GOALS["faster"].items():
         for peer in rivals:
-            own, other = seconds(preset), seconds(peer)
+            own, other = seconds(preset, peer)
             met = None if np.isnan(own + other) else bool(own < other)
             yield Verdict(f"{preset} faster than {peer}", f"{own:.3f} s to {other:.3f} s per 1,000 rows", met)
 

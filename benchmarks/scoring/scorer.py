@@ -49,7 +49,7 @@ class Scorer:
         self.data, self.store, self.measures_peers = data, store, measures_peers
         self.reference = json.loads(reference.read_text()) if reference and reference.exists() else {}
         self.blanks: Counter[tuple[str, str]] = Counter()
-        self.table = lru_cache(maxsize=4)(self._load)
+        self.table = lru_cache(maxsize=16)(self._load)
 
     def _load(self, name: str) -> Table:
         return load(self.data, name)
@@ -110,6 +110,7 @@ class Scorer:
 
     def _kept(self, key: dict[str, Any], name: str, seed: int, most: int, measured: Any) -> Scores:
         """The store's score, or what is measured now and kept; a failure is kept as well."""
+        key = {**key, "bytes": (self.data / f"{name}.parquet").stat().st_size}  # another table of that name is another
         found = self.store.get(key)
         if found is None:
             try:
