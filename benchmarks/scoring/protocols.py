@@ -22,10 +22,9 @@ from scoring.tables import Split, cut, load, split
 ADULT_TRAINING_ROWS = 32_561
 CALIFORNIA_ROWS = (13_209, 3_303, 4_128)  # to train on, to validate, to test on: 64, 16 and 20 %, as in TabM's paper
 SIDE_BY_SIDE = ("letter", "bike_sharing", "wine_quality")
-IMAGES: dict[str, dict[str, Any]] = {  # arguments beside the preset's; pixels are divided by 255 beforehand
-    "mnist": {"hidden_layer_sizes": (512, 256), "input_scaling": "none", "dropout": 0.3, "max_epochs": 30},
-    "fashion_mnist": {"hidden_layer_sizes": (512, 256), "input_scaling": "none", "dropout": 0.3, "max_epochs": 30},
-}
+# Arguments for images beside the preset's; pixels are divided by 255 beforehand.
+DENSE = {"hidden_layer_sizes": (512, 256), "input_scaling": "none", "dropout": 0.3, "max_epochs": 30}
+IMAGES: dict[str, dict[str, Any]] = {"mnist": DENSE, "fashion_mnist": DENSE}
 
 
 def known_presets(presets: list[str]) -> list[str]:
@@ -96,6 +95,7 @@ def california(
     """Rows in random order by the seed. Peers, at their defaults, train on the training and validation rows together.
 
     given : glassnet gets the validation rows as `validation=`; otherwise it trains on both too, and holds out its own.
+    As many rows as in TabM's paper, but not its columns: here counts are as in the census, with the sea's proximity.
     """
     table = load(data, "california_housing")
 
@@ -116,8 +116,8 @@ def california(
     found = _by_seed(
         store, f"california, validation {'given' if given else 'own'}", presets, peers, seeds, rows_of, alone
     )
-    words = "validate" if given else "train as well"
-    print(f"\n### california_housing, rows {CALIFORNIA_ROWS}: RMSE in dollars; for glassnet validation rows {words}\n")
+    words = "validates on those meant for it" if given else "trains on its validation rows too"
+    print(f"\n### california_housing, rows {CALIFORNIA_ROWS}: RMSE in dollars; glassnet {words}\n")
     print(means(found, "rmse", seeds, 0))
     verdicts = []
     for preset, goal in GOALS["california_housing dollars"].items():
