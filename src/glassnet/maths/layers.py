@@ -11,7 +11,8 @@ A layer is plain data plus five methods:
     backward(P, cache, dA)       -> dX, dP         dX is None if input_gradient=False: nobody asks the first layer
     describe()                   -> plain data, from which `layer_from` makes the layer again
 
-The layers for categories and for columns that are treated apart stand in `embeddings` and `columns`.
+The layers for categories, for numbers in bins and for columns that are treated apart stand in `embeddings`, `numbers`
+and `columns`.
 """
 
 from __future__ import annotations
@@ -360,6 +361,7 @@ def _kinds() -> dict[str, type[Layer]]:
     """All layers by name."""
     from glassnet.maths.columns import Columns  # here, since these modules are made with this one
     from glassnet.maths.embeddings import Embedding
+    from glassnet.maths.numbers import PiecewiseLinear
 
-    kinds = (Activation, Columns, Dense, Dropout, Embedding, LayerNorm)
+    kinds = (Activation, Columns, Dense, Dropout, Embedding, LayerNorm, PiecewiseLinear)
     return {kind.__name__: kind for kind in kinds}
