@@ -10,6 +10,7 @@ from glassnet.maths.columns import Columns
 from glassnet.maths.embeddings import Embedding
 from glassnet.maths.layers import Activation, Dense, Draws, Dropout, LayerNorm
 from glassnet.maths.losses import LOSSES, Quantile, custom_loss, loss_named
+from glassnet.maths.numbers import PiecewiseLinear
 from glassnet.maths.random import Purpose, Stream
 from glassnet.maths.slopes import numeric_gradient
 from glassnet.network import Network
@@ -91,6 +92,25 @@ def problems_with_categories(draw):
     return network, np.column_stack([X, *codes]), y, weights
 
 
+@st.composite
+def problems_with_bins(draw):
+    """A problem as above, whose first layer takes numbers apart, bare shares in bins or embeddings."""
+    network, X, y, weights = draw(problems())
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    branches = {}
+    for k in range(draw(st.integers(1, 3))):
+        bins = PiecewiseLinear(np.cumsum(rng.uniform(0.1, 1.5, size=draw(st.integers(2, 5)))) - 1.5)
+        width, name = draw(st.integers(1, 3)), draw(names)
+        behind = draw(st.sampled_from([[], [Dense(width)], [Dense(width, name, "piecewise_linear")], [LayerNorm()]]))
+        branches[f"number {k}"] = ([draw(st.integers(0, X.shape[1] - 1))], [bins, *behind])
+    if draw(st.booleans()):
+        branches["as they are"] = (rng.permutation(X.shape[1]), [])
+    layers, loss, reduction = [Columns(branches), *network.layers], network.loss, network.reduction
+    network = Network(layers, loss, X.shape[1], reduction=reduction, random_state=0)
+    network.params = rng.normal(0.0, 0.7, network.params.size)
+    return network, X, y, weights
+
+
 def distance_from_kinks(network, X, T, draws):
     """How close the forward pass comes to a point where a slope jumps, or where layer normalisation blows it up."""
     A, distances = X, [np.inf]
@@ -98,6 +118,11 @@ def distance_from_kinks(network, X, T, draws):
         step = None if draws is None else Draws(draws.stream.at(layer=i), draws.dropout)
         before = A
         A, cache = layer.forward(network.parameters(i), before, step)
+        if isinstance(layer, Columns):
+            caches = zip(layer.branches.values(), cache[1], strict=True)
+            inner = (pair for branch, kept in caches for pair in zip(branch.layers, kept, strict=True))
+            kinked = (kept.Z for part, kept in inner if isinstance(part, Dense) and part.activation.name in KINKED)
+            distances += [np.abs(Z).min() for Z in kinked]
         if isinstance(layer, (Dense, Activation)) and layer.activation.name in KINKED:
             # A unit that is 0 for good (dropped, or behind a dead one) stays there whatever the weights: no kink.
             Z = cache.Z
@@ -165,6 +190,26 @@ def test_the_gradient_of_any_network_with_categories_is_its_numeric_slope(proble
     agreed, largest = agrees(network, X, T, weights, draws)
     assume(largest > 1e-3 or largest == 0.0)
     assert agreed
+
+
+@settings(few, max_examples=200)
+@given(problems_with_bins(), st.booleans())
+def test_the_gradient_of_any_network_with_numbers_in_bins_is_its_numeric_slope(problem, with_dropout):
+    network, X, y, weights = problem
+    draws = DRAWS if with_dropout else None
+    T = network.loss.smoothed(network.loss.targets(y, network.n_outputs, np.float64))
+    assume(distance_from_kinks(network, X, T, draws) > CLEARANCE)
+    agreed, largest = agrees(network, X, T, weights, draws)
+    assume(largest > 1e-3 or largest == 0.0)
+    assert agreed
+
+
+def test_a_gradient_passes_through_bins_to_the_layers_below():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(20, 2)), rng.normal(size=20)
+    for bins in (PiecewiseLinear([-0.5, 0.1, 0.7]), PiecewiseLinear([0.0, 0.3])):
+        network = Network([Dense(1), bins, Dense(4, "tanh"), Dense(1)], "squared_error", 2, random_state=1)
+        assert network.gradient_check(X, y).passed
 
 
 def test_gradient_check_passes_embeddings_whose_levels_repeat_and_finds_a_wrong_one():

@@ -25,6 +25,7 @@ _HOME = {
     "GlassNetRegressor": "glassnet.estimators",
     "LayerNorm": "glassnet.maths.layers",
     "Network": "glassnet.network",
+    "PiecewiseLinear": "glassnet.maths.numbers",
     "TableEncoder": "glassnet.tables.encoder",
     "custom_activation": "glassnet.maths.activations",
     "custom_loss": "glassnet.maths.losses",
@@ -47,6 +48,7 @@ __all__ = [
     "GlassNetRegressor",
     "LayerNorm",
     "Network",
+    "PiecewiseLinear",
     "TableEncoder",
     "__version__",
     "custom_activation",
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
     from glassnet.maths.layers import Activation, Dense, Dropout, LayerNorm
     from glassnet.maths.losses import custom_loss, softmax
     from glassnet.maths.members import EnsembleDense
+    from glassnet.maths.numbers import PiecewiseLinear
     from glassnet.maths.optimisers import gradient_descent
     from glassnet.network import Network
     from glassnet.tables.encoder import TableEncoder

@@ -9,6 +9,7 @@ from glassnet.maths.columns import Columns
 from glassnet.maths.embeddings import Embedding
 from glassnet.maths.layers import Activation, Dense, Dropout, LayerNorm
 from glassnet.maths.losses import LOSSES, custom_loss
+from glassnet.maths.numbers import PiecewiseLinear
 from glassnet.maths.optimisers import OPTIMISERS, Adam
 from glassnet.network import Network
 
@@ -27,6 +28,9 @@ def test_everything_of_glassnet_itself_is_taken():
         assert unsupported(network(), optimiser()) is None
 
 
+BINS = PiecewiseLinear([-1.0, 0.0, 2.0])
+
+
 def apart(*layers, columns=(2,)):
     return Columns({"numbers": (range(2), []), "city": (columns, layers)})
 
@@ -34,6 +38,8 @@ def apart(*layers, columns=(2,)):
 def test_columns_with_embeddings_are_taken_at_the_head():
     assert unsupported(network(apart(Embedding(3, 2)), Dense(2))) is None
     assert unsupported(network(apart(), LayerNorm(), Dense(2))) is None
+    assert unsupported(network(apart(BINS), Dense(2))) is None
+    assert unsupported(network(apart(BINS, Dense(4, "relu")), Dense(2))) is None
 
 
 @pytest.mark.parametrize(
@@ -41,11 +47,13 @@ def test_columns_with_embeddings_are_taken_at_the_head():
     [
         ([apart(Embedding(3, 2), Dropout(0.5)), Dense(2)], "the branch 'city' of Columns holds more than an Embedding"),
         ([apart(Dense(2)), Dense(2)], "the branch 'city' of Columns holds more than an Embedding"),
+        ([apart(BINS, Dense(2), Dense(2)), Dense(2)], "the branch 'city' of Columns holds more than an Embedding"),
+        ([BINS, Dense(2)], "PiecewiseLinear stands elsewhere"),
         ([Dense(3), apart(), Dense(2)], "Columns stands elsewhere than in the first place"),
     ],
 )
 def test_columns_of_another_kind_are_left_to_the_reference(layers, named):
-    assert unsupported(network(*layers)).startswith(named)
+    assert unsupported(network(*layers, p=1 if layers[0] is BINS else 3)).startswith(named)
 
 
 def test_an_embedding_without_columns_is_left_to_the_reference():
@@ -69,6 +77,8 @@ class Slower(Adam):
     [
         ([Dense(2, custom_activation(own, lambda Z, A: 2 * Z))], "squared_error", Adam(), "activation"),
         ([Activation(custom_activation(own, lambda Z, A: 2 * Z)), Dense(2)], "squared_error", Adam(), "activation"),
+        ([apart(BINS, Dense(2, custom_activation(own, lambda Z, A: 2 * Z)))], "squared_error", Adam(), "activation"),
+        ([apart(BINS, Doubled(2))], "squared_error", Adam(), "branch 'city'"),
         ([Doubled(2)], "squared_error", Adam(), "layer Doubled"),
         ([Dense(2)], custom_loss(lambda Z, T: Z - T, lambda Z, T: 1 + 0 * Z), Adam(), "loss 'custom'"),
         ([Dense(2)], custom_loss(lambda Z, T: Z - T, lambda Z, T: 1 + 0 * Z, name="huber"), Adam(), "loss 'huber'"),
@@ -136,6 +146,34 @@ def test_plain_columns_before_embeddings_are_read_where_the_inputs_stand():
         assert dense["x"] + dense["n_in"] in plan.ones
         assert dense["x"] + dense["n_in"] >= plan.places["inputs"] + 5  # or gathering would write on the ones
         assert not plan.resident
+
+
+def test_bins_read_their_column_before_outputs_are_written_over_it():
+    first = Columns(
+        {"numbers": (range(2), []), "age": ([2], [BINS, Dense(9, "silu")]), "city": ([3], [Embedding(5, 4)])}
+    )
+    plan = plan_of(network(first, Dense(2), p=4), 100, Adam())
+    kinds = [op.kernels["forward"].removesuffix("__float64") for op in plan.operations]
+    order = ["bins_forward", "codes_forward", "dense_forward", "activation_forward__silu", "embedding_forward"]
+    assert kinds == [*order, "dense_forward"]
+    bins, _, inner, activation, _, dense = (op.fields for op in plan.operations)
+    assert dense["x"] == plan.places["inputs"]
+    assert (inner["x"], inner["n_in"]) == (bins["a"], 3)
+    assert inner["x"] + 3 in plan.ones
+    assert (activation["x"], activation["a"]) == (inner["a"], dense["x"] + 2)
+    assert inner["da"] == activation["da"] == dense["dx"] + 2
+    assert (inner["input_gradient"], dense["input_gradient"]) == (0, 9 + 4)
+
+
+def test_bare_bins_are_outputs_of_their_own_which_nobody_asks_a_gradient_of():
+    first = Columns({"numbers": (range(2), []), "age": ([2], [BINS]), "city": ([3], [Embedding(5, 4)])})
+    plan = plan_of(network(first, Dense(2), p=4), 100, Adam())
+    bins, dense = plan.operations[0].fields, plan.operations[-1].fields
+    assert dense["x"] >= plan.places["inputs"] + 4
+    assert bins["a"] == dense["x"] + 2
+    assert dense["input_gradient"] == 4
+    alone = plan_of(network(apart(BINS), Dense(2)), 100, Adam())
+    assert [[*op.kernels] for op in alone.operations] == [["forward"], ["forward"], ["forward", "backward", "gradient"]]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ UNIFORM = [name for name in RANDOM if name.endswith("uniform")]
 
 
 def test_every_rule_has_its_variance_here():
-    assert sorted(INITIALISERS) == sorted(VARIANCES)
+    assert sorted(INITIALISERS) == sorted([*VARIANCES, "piecewise_linear"])  # which is no rule for a whole matrix
 
 
 @pytest.mark.parametrize("name", RANDOM)
@@ -73,6 +73,13 @@ def test_only_the_articles_rule_draws_biases(name):
         assert abs((b**2).mean() - 1.0) < 5 * np.sqrt(2 / 5000)
     else:
         assert not b.any()
+
+
+def test_a_line_is_drawn_in_the_first_row_and_the_bias_within_one_over_the_root_of_the_width():
+    U = 2.0 * STREAM.uniform(3, 16) - 1.0  # the numbers that other uniform rules read in that row
+    W, b = (draw("piecewise_linear", STREAM, 3, 16) for draw in (initialise_weights, initialise_bias))
+    np.testing.assert_allclose(W, np.vstack([0.25 * U[:1], np.zeros((2, 16))]), rtol=1e-15)
+    np.testing.assert_allclose(b, 0.25 * (2.0 * STREAM.uniform(4, 16)[3] - 1.0), rtol=1e-15)
 
 
 def test_the_articles_biases_are_other_numbers_than_its_weights():

@@ -366,5 +366,5 @@ def test_an_initialiser_of_ones_own_is_not_kept():
 def test_a_kind_of_layer_that_does_not_exist_is_refused():
     with pytest.raises(OptionError) as caught:
         layer_from({"kind": "BatchNorm"})
-    kinds = "'Activation', 'Columns', 'Dense', 'Dropout', 'Embedding', 'EnsembleDense', 'LayerNorm'"
+    kinds = "'Activation', 'Columns', 'Dense', 'Dropout', 'Embedding', 'EnsembleDense', 'LayerNorm', 'PiecewiseLinear'"
     assert str(caught.value).startswith(f"kind of layer must be one of {kinds}, got 'BatchNorm'")

@@ -21,6 +21,7 @@ from glassnet.maths.embeddings import Embedding, levels_of
 from glassnet.maths.layers import Activation, Dense, Draws, Dropout, LayerNorm, layer_from, layer_norm
 from glassnet.maths.losses import LOSSES, loss_named, softmax
 from glassnet.maths.members import STARTS
+from glassnet.maths.numbers import PiecewiseLinear, piecewise_linear
 from glassnet.maths.optimisers import OPTIMISERS, optimiser_named
 from glassnet.maths.random import Purpose, Stream
 from glassnet.network import Network
@@ -134,14 +135,23 @@ class Problem:
         return state, total
 
 
+def parts(layer, kept):
+    """A layer and those inside it, each with what it keeps of the forward pass."""
+    yield layer, kept
+    if isinstance(layer, Columns):
+        for branch, inner in zip(layer.branches.values(), kept[1], strict=True):
+            yield from zip(branch.layers, inner, strict=True)
+
+
 def gaps(network, X, T, draws, l1):
     """Distances of all that has a kink from it, in one forward pass."""
     with np.errstate(all="ignore"):  # of a step that diverges
         Z, cache = network.forward(X, draws)
     for layer, kept in zip(network.layers, cache, strict=True):
-        activation = getattr(layer, "activation", None)
-        if activation is not None and activation.name in KINKED:
-            yield abs(kept.Z[kept.Z != 0.0])  # what is exactly 0, such as a dropped unit, is so in both worlds
+        for part, own in parts(layer, kept):
+            activation = getattr(part, "activation", None)
+            if activation is not None and activation.name in KINKED:
+                yield abs(own.Z[own.Z != 0.0])  # what is exactly 0, such as a dropped unit, is so in both worlds
     if network.loss.name in ("absolute_error", "quantile"):
         yield abs(Z - T)
     if network.loss.name == "huber":
@@ -212,10 +222,11 @@ def dropout(rate):
 
 
 def columns(**branches):
-    """Columns from {name: (columns, levels, width)} and {name: (columns,)}, the latter as they are."""
+    """Columns from {name: (columns, levels, width)}, {name: (columns, layers)} and {name: (columns,)}, as they are."""
 
     def branch(columns, *sizes):
-        layers = [dict(zip(("kind", "levels", "width"), ("Embedding", *sizes), strict=True))] if sizes else []
+        layers = [dict(zip(("kind", "levels", "width"), ("Embedding", *sizes), strict=True))] if len(sizes) > 1 else []
+        layers += sizes[0] if len(sizes) == 1 else []
         return {"columns": list(columns), "layers": layers}
 
     return {"kind": "Columns", "branches": {name: branch(*what) for name, what in branches.items()}}
@@ -224,7 +235,13 @@ def columns(**branches):
 def coded(layers):
     """Columns of codes, and how many levels they have."""
     branches = layers[0].get("branches", {}).values()
-    return [(b["columns"][0], b["layers"][0]["levels"]) for b in branches if b["layers"]]
+    return [(b["columns"][0], b["layers"][0]["levels"]) for b in branches if b["layers"] and "levels" in b["layers"][0]]
+
+
+def bins(n, *behind):
+    """Shares in n bins of several widths, and the layers behind them."""
+    edges = [-1.2 + 2.4 * (k / n) ** 2 for k in range(n + 1)]
+    return [{"kind": "PiecewiseLinear", "edges": edges}, *behind]
 
 
 NORM = {"kind": "LayerNorm"}
@@ -339,8 +356,15 @@ def test_layers_in_any_order_train_as_on_the_reference(layers):
         columns(numbers=([2, 3],), others=([0, 1, 4],), a=([1], 3, 2)),
         columns(numbers=(range(5),)),
         columns(numbers=([4, 3, 1],)),
+        columns(numbers=(range(3),), a=([3], bins(5, dense(8))), b=([4], bins(1, dense(17, "silu")))),  # read in place
+        columns(a=([0], bins(16, dense(8, "tanh"))), again=([0], bins(2, dense(1))), b=([3], 6, 2)),
+        columns(a=([1], bins(50, dense(9, "relu"))), numbers=([0, 4],)),  # more bins than units anywhere
+        columns(numbers=([2, 3],), a=([0], bins(3)), b=([1], bins(4, dense(16, "gelu"))), c=([2], bins(1))),
+        columns(a=([0], bins(2)), b=([1], bins(40))),
     ],
-    ids=lambda first: str([(b["columns"], *(e["width"] for e in b["layers"])) for b in first["branches"].values()]),
+    ids=lambda first: str(
+        [(b["columns"], *(layer_from(e).width(1) for e in b["layers"])) for b in first["branches"].values()]
+    ),
 )
 @pytest.mark.parametrize(
     "others",
@@ -355,7 +379,7 @@ def test_layers_in_any_order_train_as_on_the_reference(layers):
 )
 def test_columns_and_embeddings_train_as_on_the_reference(first, others):
     layers = [first, *others]
-    if not others and not coded([first]):
+    if not others and not layer_from(first).shapes(5):
         return  # nothing to learn
     penalties = {"l1": 0.02, "l2": 0.05, "clip_norm": 0.2}
     adam = {"optimiser": {"name": "adam"}, "penalties": penalties, "weight_decay": 0.1, "weights": "zeros"}
@@ -452,10 +476,12 @@ def has_step(layers, width):
     return False
 
 
+widths = st.sampled_from([1, 2, 3, 5, 15, 16, 17, 31, 33, 64])
+activations = st.sampled_from(list(ACTIVATIONS))
+
+
 @st.composite
 def problems(draw):
-    widths = st.sampled_from([1, 2, 3, 5, 15, 16, 17, 31, 33, 64])
-    activations = st.sampled_from(list(ACTIVATIONS))
     layer = st.one_of(
         st.builds(dense, widths, activations),
         st.builds(dense, widths, activations),
@@ -507,6 +533,9 @@ def problems_with_categories(draw):
     codes, numbers = at[p:], sorted(at[:p])
     embedding = st.tuples(st.sampled_from([1, 2, 7, 50]), st.sampled_from([1, 2, 8, 16, 17]))
     branches = {f"category {c}": ([c], *draw(embedding)) for c in codes}
+    for k in range(draw(st.integers(0, 2))):
+        behind = draw(st.one_of(st.just([]), st.builds(lambda *made: [dense(*made)], widths, activations)))
+        branches[f"number {k}"] = ([draw(st.sampled_from(numbers))], bins(draw(st.integers(1, 20)), *behind))
     if draw(st.booleans()):
         branches = {"numbers": (numbers,), **branches}
     elif draw(st.booleans()):
@@ -565,9 +594,14 @@ LARGE = Problem([dense(64, "silu"), NORM, dropout(0.3), dense(33, "tanh"), dense
 
 
 MIXED = replace(LARGE, layers=[columns(n=(range(1, 3),), a=([0], 20, 8), b=([3], 3, 2)), *LARGE.layers], n_features=4)
+BINNED = replace(
+    LARGE,
+    layers=[columns(n=(range(2),), a=([2], bins(16, dense(8))), b=([0], bins(70, dense(20, "silu")))), *LARGE.layers],
+)
+KINDS = pytest.mark.parametrize("problem", [LARGE, MIXED, BINNED], ids=["numbers", "categories", "bins"])
 
 
-@pytest.mark.parametrize("problem", [LARGE, MIXED], ids=["numbers", "categories"])
+@KINDS
 @pytest.mark.parametrize(
     ("n", "batch_size"),
     [(3000, 3000), (3000, 2100), (2049, 1 << 20)],
@@ -581,7 +615,7 @@ def test_batches_of_many_chunks_train_as_on_the_reference(n, batch_size, clip_no
         assert_same_training(replace(problem, optimiser={"name": optimiser}))
 
 
-@pytest.mark.parametrize("problem", [LARGE, MIXED], ids=["numbers", "categories"])
+@KINDS
 @pytest.mark.parametrize("most", [1, 3, 8])
 @pytest.mark.parametrize(("n", "batch_size"), [(3000, 3000), (700, 300), (130, 130)])
 def test_slices_train_as_on_the_reference(n, batch_size, most, problem, monkeypatch):
@@ -966,6 +1000,21 @@ def test_codes_that_name_no_level_are_0_as_in_maths(levels, dtype):
     expected = levels_of(X, levels)
     assert np.array_equal(engine_outputs(network, X), network.params[expected])
     assert np.array_equal(engine_outputs(network, np.repeat(X, 40, axis=0)), np.repeat(network.params[expected], 40, 0))
+
+
+@pytest.mark.parametrize("dtype", ["float64", "float32"])
+@pytest.mark.parametrize("n_bins", [1, 2, 16])
+def test_shares_in_bins_are_the_formula_of_maths_to_the_bit(n_bins, dtype):
+    layer = layer_from(*bins(n_bins))
+    inside, huge = np.random.default_rng(0).normal(size=500), np.finfo(dtype).max
+    X = np.concatenate([inside, layer.edges, [0.0, -0.0, 1e9, -1e9, huge, -huge, np.inf, -np.inf]]).astype(dtype)[
+        :, None
+    ]
+    network = Network([Columns({"x": ([0], [layer])})], "squared_error", 1, dtype, random_state=0)
+    expected = piecewise_linear(X, layer.table(dtype))
+    assert np.array_equal(engine_outputs(network, X), expected)
+    assert np.isnan(engine_outputs(network, np.array([[np.nan]], dtype))).all()
+    assert isinstance(layer, PiecewiseLinear)
 
 
 def test_layer_normalisation_is_the_formula_of_maths():

@@ -18,6 +18,7 @@ from glassnet.maths.columns import Columns
 from glassnet.maths.embeddings import Embedding
 from glassnet.maths.layers import Activation, Dense, Dropout, LayerNorm
 from glassnet.maths.members import EnsembleDense
+from glassnet.maths.numbers import PiecewiseLinear
 from glassnet.maths.optimisers import optimiser_named
 from glassnet.network import Network
 from glassnet.training import compiled
@@ -57,8 +58,15 @@ APART = Columns(
     {"numbers": (range(2, 20), []), "city": ([0], [Embedding(CITIES, 8)]), "land": ([1], [Embedding(LANDS, 2)])}
 )
 MIXED = [APART, *WIDE]
+IN_BINS = {
+    "numbers": (range(2), []),
+    **{f"number {k}": ([k], [PiecewiseLinear(np.linspace(-2, 2, 17)), Dense(8)]) for k in range(2, 18)},
+    "wide": ([18], [PiecewiseLinear([-1.0, 0.0, 1.0]), Dense(20, "silu")]),
+    "bare": ([19], [PiecewiseLinear([-1.0, 0.0, 1.0])]),
+}
+BINNED = [Columns(IN_BINS), *WIDE]
 TEAM = [
-    APART,
+    Columns({**IN_BINS, "numbers": ([0], [Embedding(CITIES, 8)]), "land": ([1], [Embedding(LANDS, 2)])}),
     EnsembleDense(33, "relu", members=9, start="normal"),
     Dropout(0.2),
     Dense(17, "tanh"),
@@ -116,7 +124,7 @@ OPTIONS = [
 
 
 @pytest.mark.parametrize("dtype", ["float64", "float32"])
-@pytest.mark.parametrize("layers", [WIDE, MIXED, TEAM], ids=["numbers", "categories", "ensemble"])
+@pytest.mark.parametrize("layers", [WIDE, MIXED, BINNED, TEAM], ids=["numbers", "categories", "bins", "ensemble"])
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: options["optimiser"])
 def test_training_has_the_same_bits_for_any_number_of_threads(options, layers, dtype, seven_processors, slices):
     alone = trained(backend_of(layers, dtype, n_jobs=1, **options))
@@ -285,13 +293,13 @@ def test_a_prediction_does_not_depend_on_the_other_rows_for_any_activation(activ
 
 @settings(deadline=None, max_examples=90, derandomize=True)
 @given(
-    layers=st.sampled_from([MIXED, TEAM]),
+    layers=st.sampled_from([MIXED, BINNED, TEAM]),
     dtype=st.sampled_from(["float32", "float64"]),
     seed=st.integers(0, 2**32),
     size=st.one_of(st.integers(0, 70), st.just(N)),
     n_jobs=st.sampled_from([None, 1, 2]),
 )
-def test_categories_in_any_order_of_rows_are_predicted_with_the_same_bits(layers, dtype, seed, size, n_jobs):
+def test_categories_and_bins_in_any_order_of_rows_are_predicted_with_the_same_bits(layers, dtype, seed, size, n_jobs):
     network = Network(layers, "cross_entropy", 20, dtype, random_state=3)
     X = with_codes(np.random.default_rng(2).normal(size=(N, 20))).astype(dtype)
     chosen = np.random.default_rng(seed).permutation(N)[:size]

@@ -4,6 +4,7 @@ from glassnet.errors import DataError
 from glassnet.maths.columns import Columns
 from glassnet.maths.embeddings import Embedding
 from glassnet.maths.layers import Dense, Dropout
+from glassnet.maths.numbers import PiecewiseLinear
 from glassnet.network import Network
 from glassnet.views import describe_network
 
@@ -47,6 +48,16 @@ def test_branches_stand_below_their_columns():
             "2,433 parameters",
         ]
     )
+
+
+def test_of_bins_the_table_says_how_many():
+    branches = {"age": ([0], [PiecewiseLinear([0, 1, 2, 3]), Dense(8, "identity", "piecewise_linear")])}
+    network = Network([Columns(branches), Dense(1)], "squared_error", 1, random_state=0)
+    assert describe_network(network.describe()).splitlines()[3:6] == [
+        "Columns                              8                      40",  # 4 · 8 + 8
+        "  age: PiecewiseLinear (bins 3)      4                       0",
+        "  age: Dense                         8  identity            40",
+    ]
 
 
 def test_a_description_that_is_none_is_refused():

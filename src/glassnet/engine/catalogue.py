@@ -39,6 +39,7 @@ PLAIN = (
     "layer_norm_forward",
     "layer_norm_backward",
     "layer_norm_gradient",
+    "bins_forward",
     "codes_forward",
     "copy_forward",
     "embedding_forward",
@@ -85,7 +86,7 @@ def _parts(name: str) -> tuple[str, str, str]:
 
 
 def _make(kind: str, formula: str, dtype: str) -> Callable[..., None]:
-    from glassnet.engine import categories, driver, members, microkernel, narrow, operations, rows, updates
+    from glassnet.engine import bins, categories, driver, members, microkernel, narrow, operations, rows, updates
     from glassnet.engine import losses as loss_kernels
 
     if kind == "loss" and formula in ELEMENTWISE:
@@ -94,6 +95,6 @@ def _make(kind: str, formula: str, dtype: str) -> Callable[..., None]:
         return loss_kernels.elementwise_output(dtype, OUTPUTS[formula])
     if kind in ("loss", "output"):
         return {"loss": loss_kernels.cross_entropy_loss, "output": loss_kernels.softmax_output}[kind](dtype)
-    rooms = (driver, microkernel, narrow, operations, categories, members, rows, updates)
+    rooms = (driver, microkernel, narrow, operations, categories, bins, members, rows, updates)
     room = next(room for room in rooms if kind in room.__all__)
     return getattr(room, kind)(dtype, formula) if formula else getattr(room, kind)(dtype)

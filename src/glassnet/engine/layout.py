@@ -11,7 +11,7 @@ from typing import Any
 
 from glassnet.engine import machine
 from glassnet.engine.catalogue import kernel_name
-from glassnet.engine.columns import operations_of_columns, place_in_inputs, plain_in_front
+from glassnet.engine.columns import PASSES, operations_of_columns, place_in_inputs, plain_in_front
 from glassnet.maths.activations import Activation as ActivationFunction
 from glassnet.maths.columns import Columns
 from glassnet.maths.layers import Activation, Dense, Dropout, Layer, LayerNorm
@@ -77,7 +77,7 @@ class Layout:
         elif isinstance(layer, Columns):
             self._columns(i, layer)
 
-    def _operation(self, i: int, kind: str, formula: str, passes: tuple[str, ...], **fields: int | float) -> None:
+    def _operation(self, i: int, kind: str, formula: str, passes: tuple[str, ...], **fields: Any) -> None:
         """One row of the table, from the last value to a new one."""
         if i < self.first or not self.training:  # nothing below learns, or nothing at all
             passes = ("forward",)
@@ -86,10 +86,9 @@ class Layout:
         self.value = int(fields["a"])
 
     def _dense(self, i: int, kind: str, n_out: int, **fields: int) -> None:
-        lanes = machine.lanes(self.dtype)
         dx, below = self.gradient, i > self.first
         self.gradient = self._gradient_rows(n_out)
-        wide = -(-n_out // lanes) * lanes if self.training and _is_wide(n_out, lanes) else 0
+        wide = self._n_wide(n_out)
         self._operation(
             i,
             kind,
@@ -155,14 +154,18 @@ class Layout:
         else:  # on top of the inputs, and so far above them as there are more
             output = self.inputs + place
             self.rows.take(place + n_out - self.width, ones_below=True)
-        self.gradient = self._gradient_rows(n_out) if layer.inside else -1
-        levels, gradient = self.rows.take(len(layer.inside)), max(self.gradient, 0)
         blocks = [block for block in self.network.blocks if block.layer == i]
+        self.gradient = self._gradient_rows(n_out) if blocks else -1
         params = {block.name.removeprefix(f"{i}."): block.offset for block in blocks}
-        for kind, fields in operations_of_columns(layer, self.inputs, levels, output, gradient, params):
-            passes = ("forward", "gradient") if kind == "embedding" else ("forward",)
-            self._operation(i, kind, "", passes, **fields)
+        places = (self.inputs, self.rows.take, output, max(self.gradient, 0), params)
+        for kind, formula, fields in operations_of_columns(layer, *places, self._n_wide, self.dtype):
+            self._operation(i, kind, formula, PASSES[kind], **fields)
         self.value, self.width, self.unasked = output, n_out, plain_in_front(layer)
+
+    def _n_wide(self, n_out: int) -> int:
+        """Columns of a dense layer's gradient with a sample a row, whole vectors; 0 where it is not needed."""
+        lanes = machine.lanes(self.dtype)
+        return -(-n_out // lanes) * lanes if self.training and _is_wide(n_out, lanes) else 0
 
     def _gradient_rows(self, n: int) -> int:
         """Rows for a gradient; in a plan of predictions there are none, and nothing asks where they are."""

@@ -88,9 +88,10 @@ def _unsupported_layers(layers: list[Layer]) -> str | None:
     for layer in layers:
         if type(layer) not in (Dense, EnsembleDense, Activation, Dropout, LayerNorm, Columns):
             return f"the layer {type(layer).__name__} is not one of glassnet's"
-        activation = getattr(layer, "activation", None)
-        if activation is not None and ACTIVATIONS.get(activation.name) != activation:
-            return f"the activation {activation.name!r} is not one of glassnet's"
+        for part in (layer, *layer.inside):
+            activation = getattr(part, "activation", None)
+            if activation is not None and ACTIVATIONS.get(activation.name) != activation:
+                return f"the activation {activation.name!r} is not one of glassnet's"
     return None
 
 

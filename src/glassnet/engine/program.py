@@ -153,6 +153,7 @@ class _Local:
 
     def __init__(self, plan: Plan, thread: int) -> None:
         widths = [*plan.widths, plan.n_targets]
+        widths += [operation.fields["n_in"] for operation in plan.operations if operation.fields.get("is_dense")]
         lanes = machine.lanes(plan.dtype)
         self.whole = np.empty(max(*widths, plan.stride) + lanes, np.int64)
         self.real = _aligned((max(widths) + 1) * machine.block(plan.dtype), plan.dtype)
@@ -188,5 +189,8 @@ def _table(plan: Plan, operations: list[Any], found: dict[str, int]) -> np.ndarr
         for name, kernel in operation.kernels.items():
             record[name] = found[kernel]
         for name, value in operation.fields.items():
-            record[name] = value * plan.stride if name in ROW_FIELDS else value
+            if isinstance(value, np.ndarray):  # the plan keeps it
+                record[name] = value.ctypes.data
+            else:
+                record[name] = value * plan.stride if name in ROW_FIELDS else value
     return table

@@ -156,7 +156,7 @@ OPERATION = np.dtype(
         ("input_gradient", WHOLE),  # for how many inputs, the last ones, dx is asked for
         ("layer", WHOLE),
         ("option", REAL),
-        ("options", WHOLE),  # address of float64 options of units
+        ("options", WHOLE),  # address of options of units: float64 of a loss, the float type of bins
     ]
 )
 OPERATION_SIZE = OPERATION.itemsize  # bytes from one row of the table to the next

@@ -10,8 +10,10 @@ With p inputs and q outputs to a layer:
     lecun_normal      N(0, 1 / p)                 LeCun et al. (1998); what SELU needs to normalise itself
     lecun_uniform     U(-a, a), a = √(3 / p)
     zeros             0: every node of a layer stays like its neighbour, so only for output layers
+    piecewise_linear  row 0 U(-a, a), a = 1 / √q, and the bias too; 0 below: a line a x + c, behind `PiecewiseLinear`
 
-Biases start at 0 except in `standard_normal`. `"auto"` takes the rule that the layer's activation names.
+Biases start at 0 except in `standard_normal` and `piecewise_linear`. `"auto"` takes the rule that the layer's
+activation names.
 """
 
 from __future__ import annotations
@@ -50,6 +52,18 @@ def _lecun(p: int, q: int) -> float:
     return 1.0 / p
 
 
+def _line(random: Stream, p: int, q: int) -> np.ndarray:
+    """The slopes of lines in the first of p rows, and 0 below."""
+    W = np.zeros((p, q))
+    W[0] = _symmetric(random, q)
+    return W
+
+
+def _symmetric(random: Stream, q: int) -> np.ndarray:
+    """q numbers U(-a, a), a = 1 / √q."""
+    return (2.0 * random.uniform(1, q)[0] - 1.0) / np.sqrt(q)
+
+
 INITIALISERS: dict[str, Initialiser] = {
     "standard_normal": _normal(lambda p, q: 1.0),
     "glorot_uniform": _uniform(_glorot),
@@ -59,6 +73,7 @@ INITIALISERS: dict[str, Initialiser] = {
     "lecun_normal": _normal(_lecun),
     "lecun_uniform": _uniform(_lecun),
     "zeros": lambda random, p, q: np.zeros((p, q)),
+    "piecewise_linear": _line,
 }
 
 
@@ -77,7 +92,10 @@ def initialise_weights(initializer: str | Initialiser, random: Stream, p: int, q
 
 
 def initialise_bias(initializer: str | Initialiser, random: Stream, p: int, q: int) -> np.ndarray:
-    """Biases (q,): standard normal as in the article for `standard_normal`, else zeros."""
+    """Biases (q,): drawn for `standard_normal`, as in the article, and for `piecewise_linear`, else zeros."""
+    below = random.at(first_row=p)  # the row after the p rows of weights
     if initializer == "standard_normal":
-        return random.at(first_row=p).normal(1, q)[0]  # the row after the p rows of weights
+        return below.normal(1, q)[0]
+    if initializer == "piecewise_linear":
+        return _symmetric(below, q)
     return np.zeros(q)

@@ -11,7 +11,8 @@ A layer is plain data plus five methods:
     backward(P, cache, dA)       -> dX, dP         dX is None if input_gradient=False: nobody asks the first layer
     describe()                   -> plain data, from which `layer_from` makes the layer again
 
-Layers for categories, for columns that are treated apart and for ensembles stand in `embeddings`, `columns`, `members`.
+Layers for categories, for numbers in bins, for columns that are treated apart and for ensembles stand in `embeddings`,
+`numbers`, `columns` and `members`.
 """
 
 from __future__ import annotations
@@ -370,6 +371,7 @@ def _kinds() -> dict[str, type[Layer]]:
     from glassnet.maths.columns import Columns  # here, since these modules are made with this one
     from glassnet.maths.embeddings import Embedding
     from glassnet.maths.members import EnsembleDense
+    from glassnet.maths.numbers import PiecewiseLinear
 
-    kinds = (Activation, Columns, Dense, Dropout, Embedding, EnsembleDense, LayerNorm)
+    kinds = (Activation, Columns, Dense, Dropout, Embedding, EnsembleDense, LayerNorm, PiecewiseLinear)
     return {kind.__name__: kind for kind in kinds}

@@ -11,7 +11,7 @@ __all__ = ["describe_network", "listed_layers"]
 
 _HEADER = ("layer", "nodes", "activation", "parameters")
 _SIZES = {"kind", "units", "activation", "initializer", "n_inputs", "n_outputs", "n_parameters"}
-_SIZES |= {"branches", "width", "spread"}  # of columns and embeddings
+_SIZES |= {"branches", "width", "spread", "edges"}  # of columns and embeddings
 
 
 def describe_network(description: dict[str, Any]) -> str:
@@ -47,6 +47,8 @@ def listed_layers(layers: Sequence[dict[str, Any]]) -> Iterator[tuple[str, dict[
 def _kind(layer: dict[str, Any]) -> str:
     """The kind with what is special about it, as "Dropout (rate 0.2)"."""
     special = [f"{name} {value}" for name, value in layer.items() if name not in _SIZES]
+    if "edges" in layer:  # how many, since a column of them would be as long as the table
+        special.append(f"bins {len(layer['edges']) - 1}")
     return str(layer["kind"]) + (f" ({', '.join(special)})" if special else "")
 
 
