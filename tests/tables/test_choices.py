@@ -7,10 +7,12 @@ import warnings
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 
 from glassnet import GlassNetClassifier, load
 from glassnet.errors import ColumnError, DataError, NearlyUniqueWarning, OptionError
+from glassnet.tables.changes import spelled_number
 from glassnet.tables.encoder import TableEncoder
 from glassnet.tables.frames import table_of
 
@@ -27,6 +29,112 @@ def test_numbers_declared_a_category_are_levels_as_people_write_them():
     expected = [[0, 1, 0], [1, 0, 0], [0, 0, 1], [0, 0, 0]]
     assert encoder.transform({"zip": [3000, 0.5, None, 7]}).tolist() == expected
     assert encoder.transform({"zip": ["3000", "0.5", None, "x"]}).tolist() == expected
+
+
+LEVELS_0_1 = {  # the numbers 0 and 1, in every form that the same column may have
+    "int": {"a": [0, 1]},
+    "float": {"a": [0.0, 1.0]},
+    "float with a gap": {"a": [0.0, 1.0, None]},
+    "bool": {"a": [False, True]},
+    "text of an int": {"a": ["0", "1"]},
+    "text of a float": {"a": ["0.0", "1.0"]},
+    "objects": {"a": np.array([0, 1.0, None], dtype=object)},
+    "pandas int": pd.DataFrame({"a": [0, 1]}),
+    "pandas nullable": pd.DataFrame({"a": pd.array([0, 1, None], dtype="Int64")}),
+    "categorical of ints": pd.DataFrame({"a": pd.Categorical([0, 1])}),
+    "categorical of floats": pd.DataFrame({"a": pd.Categorical([0.0, 1.0, None])}),
+    "categorical of bools": pd.DataFrame({"a": pd.Categorical([False, True])}),
+    "categorical in a dict": {"a": pd.Categorical([0.0, 1.0, None])},
+    "categorical series in a dict": {"a": pd.Series(pd.Categorical([0.0, 1.0, None]))},
+    "polars": pl.DataFrame({"a": [0, 1, None]}),
+    "Arrow dictionary": pa.table({"a": pa.array([0.0, 1.0]).dictionary_encode()}),
+}
+
+
+@pytest.mark.parametrize("given", LEVELS_0_1)
+@pytest.mark.parametrize("learned", ["int", "float", "pandas nullable", "categorical of ints", "categorical of floats"])
+def test_the_same_number_is_the_same_level_in_whatever_type_it_comes(learned, given):
+    encoder = fitted(LEVELS_0_1[learned], a={"kind": "category", "missing": True})
+    assert encoder.get_feature_names_out().tolist() == ["a=0", "a=1", "a=(missing)"]
+    assert (
+        encoder.transform(LEVELS_0_1[given]).tolist()
+        == [[1, 0, 0], [0, 1, 0], [0, 0, 1]][: table_of(LEVELS_0_1[given]).n_rows]
+    )
+
+
+@pytest.mark.parametrize("given", [name for name in LEVELS_0_1 if not name.startswith("text")])
+def test_truth_values_and_numbers_are_the_same_levels_too(given):
+    encoder = fitted({"a": [True, False]}, a={"kind": "category", "missing": True})
+    assert encoder.transform(LEVELS_0_1[given]).tolist()[:2] == [[1, 0, 0], [0, 1, 0]]
+
+
+def test_a_pandas_categorical_is_a_category_in_a_dict_as_in_a_frame():
+    for X in ({"a": pd.Categorical([3, 1, 2])}, pd.DataFrame({"a": pd.Categorical([3, 1, 2])})):
+        assert TableEncoder().fit(X).get_feature_names_out().tolist() == ["a=1", "a=2", "a=3"]
+
+
+def test_texts_that_are_no_numbers_stay_apart_from_numbers():
+    encoder = fitted({"a": ["007", "7b"]}, a="category")
+    assert encoder.transform({"a": ["7", "007", "7b"]}).ravel().tolist() == [0, -1, 1]  # text to text: letter by letter
+    assert encoder.transform({"a": [7, 7.0]}).ravel().tolist() == [-1, -1]
+    encoder = fitted({"a": [1000, 2000]}, a="category")
+    assert encoder.transform({"a": ["1000", "1_000", "1e3", "x"]}).ravel().tolist() == [-1, 0, -1, 0]
+
+
+def test_underscores_make_no_number_of_a_text():
+    for text, number in (("1_000", None), ("1000", 1000.0), ("1e3", 1000.0), ("True", 1.0), ("x", None)):
+        assert spelled_number(text) == number
+    with pytest.raises(ColumnError, match=r"^row 2: column 'a' must hold numbers, got '1_000'\. Mend the cell"):
+        fitted({"a": ["1", "1_000", "3"]}, a="number")
+
+
+WIDE = 2**60
+WIDE_COLUMNS = {
+    "list": {"a": [WIDE + 1, WIDE + 2]},
+    "list with a gap": {"a": [WIDE + 1, WIDE + 2, None]},
+    "array": {"a": np.array([WIDE + 1, WIDE + 2])},
+    "unsigned array": {"a": np.array([WIDE + 1, WIDE + 2], np.uint64)},
+    "objects": {"a": np.array([WIDE + 1, WIDE + 2, NAN], dtype=object)},
+    "pandas": pd.DataFrame({"a": [WIDE + 1, WIDE + 2]}),
+    "pandas nullable": pd.DataFrame({"a": pd.array([WIDE + 1, WIDE + 2, None], dtype="Int64")}),
+    "pandas on Arrow": pd.DataFrame({"a": pd.array([WIDE + 1, WIDE + 2, None], dtype="int64[pyarrow]")}),
+    "polars": pl.DataFrame({"a": [WIDE + 1, WIDE + 2]}),
+    "polars with a gap": pl.DataFrame({"a": [WIDE + 1, WIDE + 2, None]}),
+    "polars, 128 bits": pl.DataFrame({"a": pl.Series([WIDE + 1, WIDE + 2, None], dtype=pl.Int128)}),
+    "Arrow": pa.table({"a": [WIDE + 1, WIDE + 2]}),
+    "Arrow with a gap": pa.table({"a": pa.array([WIDE + 1, WIDE + 2, None], pa.uint64())}),
+}
+
+
+@pytest.mark.parametrize("given", WIDE_COLUMNS)
+@pytest.mark.parametrize("learned", WIDE_COLUMNS)
+def test_whole_numbers_beyond_those_of_a_float_are_levels_of_their_own(learned, given):
+    encoder = fitted(WIDE_COLUMNS[learned], a={"kind": "category", "missing": True})
+    assert encoder.get_feature_names_out().tolist() == [f"a={WIDE + 1}", f"a={WIDE + 2}", "a=(missing)"]
+    rows = encoder.transform(WIDE_COLUMNS[given]).tolist()
+    assert rows == [[1, 0, 0], [0, 1, 0], [0, 0, 1]][: len(rows)]
+
+
+@pytest.mark.parametrize("rows", [[[WIDE + 1, 1], [WIDE + 2, 3]], [[WIDE + 1, 1.5], [WIDE + 2, None]]])
+def test_rows_with_whole_numbers_beyond_those_of_a_float_keep_them(rows):
+    for X in (rows, np.array(rows, dtype=object)):
+        assert fitted(X, x0="category").get_feature_names_out()[0] == f"x0={WIDE + 2}"
+
+
+@pytest.mark.parametrize("given", WIDE_COLUMNS)
+def test_as_numbers_whole_numbers_beyond_those_of_a_float_are_rounded(given):
+    X = {"a": [float(WIDE), 0.0]}
+    encoder = TableEncoder(input_scaling="minmax").fit(X)
+    rows = encoder.transform(WIDE_COLUMNS[given])[:, 0].tolist()
+    assert rows == [1.0, 1.0, 0.0][: len(rows)]
+    assert table_of(WIDE_COLUMNS[given]).take([1]).n_rows == 1
+    assert [column["kind"] for column in TableEncoder().fit({"a": [1, WIDE + 1, None]}).columns_] == ["number"]
+
+
+def test_an_infinity_beside_large_whole_numbers_is_refused():
+    for options in ({}, {"a": "category"}):
+        with pytest.raises(DataError, match=r"^row 2: column 'a' must be finite, got inf\."):
+            fitted({"a": [WIDE + 1, float("inf"), None]}, **options)
 
 
 def test_an_infinity_is_no_level_either():

@@ -571,9 +571,9 @@ def test_integers_of_a_frame_are_encoded_as_floats_are(scaling):
 
 
 def test_integers_as_categories_are_spelled_as_floats_are():
-    frame = whole_numbers(2 * FEW_ROWS).select("huge", "byte")
+    frame = whole_numbers(2 * FEW_ROWS).select("negative", "byte")
     floats = frame.with_columns(pl.all().cast(pl.Float64))
-    options = {"columns": {"huge": {"kind": "category", "min_count": 1}, "byte": "category"}}
+    options = {"columns": {"negative": {"kind": "category", "min_count": 1}, "byte": "category"}}
     names = TableEncoder(**options).fit(frame).feature_names_out()
     assert names == TableEncoder(**options).fit(floats).feature_names_out()
     assert names[-1] == "byte=8"

@@ -8,11 +8,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from glassnet.tables.changes import as_numbers, as_texts, require_family, spelled_number
+from glassnet.tables.changes import as_numbers, as_texts, exact_number, require_family, spelled_number
 from glassnet.tables.families import Column, name_of_family
 from glassnet.tables.missing import missing_mask
 from glassnet.tables.number import require_finite
-from glassnet.tables.texts import Texts
+from glassnet.tables.texts import Texts, Wholes
 
 __all__ = ["Category", "Levels"]
 
@@ -51,7 +51,8 @@ class Category:
 
     coded : one column of whole numbers instead: 0 missing, k the k-th level, and one more for the infrequent ones, if
         there are any. A level not seen in fit is the latter, or else 0.
-    family : what the column held in fit: texts, or numbers, dates or durations declared to be names.
+    family : what the column held in fit: texts, or numbers, dates or durations declared to be names. A number is the
+        level of that number, whatever type it comes in, and so is a text that spells it where fit saw numbers.
     """
 
     kind: ClassVar[str] = "category"
@@ -67,8 +68,8 @@ class Category:
     @classmethod
     def fit(cls, name: str, values: Column, rules: Levels) -> Category:
         """Fit to a column of any family; DataError, naming the row, for an infinity."""
-        if isinstance(values, np.ndarray) and values.dtype.kind == "f":
-            require_finite(name, values)
+        if values.dtype.kind == "f" or isinstance(values, Wholes):
+            require_finite(name, as_numbers(name, values))
         texts = as_texts(values)
         counts = texts.counts()
         n_present = sum(counts.values())
@@ -78,7 +79,7 @@ class Category:
             kept = sorted(sorted(kept, key=lambda level: -counts[level])[: rules.most])
         return cls(
             name,
-            name_of_family(values),
+            "number" if texts.numeric else name_of_family(values),
             tuple(kept),
             n_levels=len(counts),
             pooled=0 < len(kept) < len(counts),
@@ -121,7 +122,7 @@ class Category:
     def prepare(self, values: Column, dtype: Any) -> np.ndarray:
         """The code of each value: 0 missing, k the k-th level, one more unseen; ColumnError for another family."""
         if values.dtype.kind in "fiu" and (self.spells_numbers or self.family == "number"):
-            return self._codes_of_numbers(as_numbers(self.name, values))
+            return self._codes_of_numbers(values)
         if not (isinstance(values, Texts) and self.family == "number"):
             require_family(self.name, values, (self.family,))
         if name_of_family(values) not in ("text", self.family):  # which then holds no value
@@ -129,14 +130,23 @@ class Category:
         texts = as_texts(values)
         lookup = {level: code for code, level in enumerate(self.levels, 1)}
         unseen = len(self.levels) + 1
-        codes = [0, *(lookup.get(level, unseen) for level in texts.levels)]
+        if self.family == "number" or (texts.numeric and self.spells_numbers):
+            numbers = self._codes_by_number
+            codes = [0, *(lookup.get(text) or numbers.get(exact_number(text), unseen) for text in texts.levels)]
+        else:
+            codes = [0, *(lookup.get(text, unseen) for text in texts.levels)]
         return np.array(codes, np.min_scalar_type(unseen))[texts.codes]
+
+    @cached_property
+    def _codes_by_number(self) -> dict[Any, int]:
+        """The code of each level that spells a number: 1, 1.0 and True are one key."""
+        numbers = {exact_number(level): code for code, level in enumerate(self.levels, 1)}
+        return {number: code for number, code in numbers.items() if number is not None}
 
     def _codes_of_numbers(self, x: Any) -> np.ndarray:
         """Levels by the number they spell: where only "7" of "7" and "7b" occurs, a file is read as numbers."""
         require_finite(self.name, x)
-        unseen = len(self.levels) + 1
-        lookup = {spelled_number(level): code for code, level in enumerate(self.levels, 1)}
+        unseen, lookup = len(self.levels) + 1, self._codes_by_number
         absent = missing_mask(x)
         distinct, places = np.unique(x[~absent], return_inverse=True)
         codes = np.zeros(len(x), np.int32)

@@ -13,9 +13,9 @@ import numpy as np
 from glassnet.errors import ColumnError
 from glassnet.tables.families import Column, name_of_family
 from glassnet.tables.missing import missing_mask
-from glassnet.tables.texts import Texts
+from glassnet.tables.texts import EXACT, Texts, written
 
-__all__ = ["as_dates", "as_durations", "as_numbers", "as_texts", "require_family", "spelled_number"]
+__all__ = ["as_dates", "as_durations", "as_numbers", "as_texts", "exact_number", "require_family", "spelled_number"]
 
 ONE = {"number": "a number", "date": "a date", "duration": "a duration", "text": "text"}
 MANY = {"number": "numbers were", "date": "dates were", "duration": "durations were", "text": "text was"}
@@ -24,11 +24,22 @@ AS_IN_TRAINING = "Give the column as it was in training."
 
 
 def spelled_number(text: str) -> float | None:
-    """The number that a text spells; True and False spell 1 and 0."""
+    """The number that a text spells; True and False spell 1 and 0. 1_000 is Python, and no number in a table."""
     try:
-        return TRUTH[text] if text in TRUTH else float(text)
+        return TRUTH[text] if text in TRUTH else None if "_" in text else float(text)
     except ValueError:
         return None
+
+
+def exact_number(text: str) -> int | float | None:
+    """`spelled_number`, and exactly so where float64 would round a whole number beyond 2^53."""
+    number = spelled_number(text)
+    if number is None or abs(number) < EXACT:
+        return number
+    try:
+        return int(text)
+    except ValueError:
+        return number
 
 
 def require_family(name: str, values: Column, families: tuple[str, ...]) -> None:
@@ -134,18 +145,12 @@ def as_texts(values: Column) -> Texts:
     """Texts: numbers as people write them (3, 0.5), dates and durations as NumPy does."""
     if isinstance(values, Texts):
         return values
-    if values.dtype.kind in "iu":
-        values = as_numbers("", values)
     absent = missing_mask(values)
     distinct, found = np.unique(values[~absent], return_inverse=True)
     places = np.full(len(values), -1)
     places[~absent] = found
-    spell = _written if values.dtype.kind == "f" else str
+    spell = written if values.dtype.kind in "fiu" else str
     return Texts.of_levels([spell(value) for value in distinct], places)
-
-
-def _written(number: float) -> str:
-    return str(int(number)) if abs(number) < 2**53 and number == int(number) else str(float(number))
 
 
 def _only_missing(name: str, values: Column, empty: np.ndarray, what: str) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Columns of any origin → one of four families: numbers, dates, durations, texts.
 
 numbers   : float64, NaN = missing (integers, decimals). Whole numbers without gaps, in a column of many rows, may
-            stay integers, so that the memory is shared; `changes.as_numbers` makes them float64
+            stay integers, so that the memory is shared, and do so where float64 would round them (beyond 2^53);
+            `changes.as_numbers` makes them float64. Where there are gaps besides they are `texts.Wholes`
 dates     : datetime64[us], NaT = missing; times of day as those of 1970-01-01. Those with a zone are `zones.Moments`:
             instants in UTC, and the zone's name
 durations : timedelta64[us], NaT = missing
@@ -22,7 +23,7 @@ import numpy as np
 
 from glassnet.errors import DataError
 from glassnet.tables.missing import MISSING_TYPES, is_missing
-from glassnet.tables.texts import FEW_ROWS, Texts
+from glassnet.tables.texts import EXACT, FEW_ROWS, Texts, Wholes
 from glassnet.tables.zones import Moments, name_of_zone
 
 __all__ = [
@@ -34,12 +35,21 @@ __all__ = [
     "family_of_series",
     "family_of_values",
     "is_missing",
+    "is_wide",
     "name_of_family",
 ]
 
 Column = np.ndarray | Texts
 
-BY_POLARS = (nw.Float64, nw.Int64, nw.Int32, nw.String, nw.Categorical, nw.Boolean)  # Arrow's, read faster so
+BY_POLARS = (
+    nw.Float64,
+    nw.Int64,
+    nw.UInt64,
+    nw.Int32,
+    nw.String,
+    nw.Categorical,
+    nw.Boolean,
+)  # Arrow's, read faster so
 # Steps from 1970, either way, that microseconds in 64 bits can hold; of units that can hold more.
 SECOND = 1_000_000
 FURTHEST = {"Y": 290_000, "M": 12 * 290_000} | {
@@ -55,7 +65,14 @@ CONTAINERS = (list, tuple, dict, set, frozenset, np.ndarray)
 
 def name_of_family(values: Any) -> str:
     """Of a column: "number", "date", "duration" or "text"."""
-    return FAMILIES.get(values.dtype.kind, "text")
+    return "number" if isinstance(values, Wholes) else FAMILIES.get(values.dtype.kind, "text")
+
+
+def is_wide(x: np.ndarray) -> bool:
+    """Whether some number (NaN is none) lies beyond ±2^53, from where on float64 rounds whole numbers."""
+    if not x.size or (x.dtype.kind in "iu" and x.dtype.itemsize < 8):
+        return False
+    return bool(np.fmax.reduce(x, axis=None) >= EXACT or np.fmin.reduce(x, axis=None) <= -EXACT)
 
 
 def family_of_series(series: nw.Series[Any]) -> Column:
@@ -67,7 +84,14 @@ def family_of_series(series: nw.Series[Any]) -> Column:
         shared = pl.Series(series.name, series.to_native())  # it shares the memory
         return Texts.of_polars(shared) if isinstance(dtype, nw.Categorical) else family_of_polars(shared)
     if dtype.is_numeric():
-        return np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
+        if dtype.is_integer() and nw.dependencies.is_pandas_series(native := series.to_native()):
+            x = native.to_numpy(dtype=np.float64, na_value=np.nan)  # a cast of Arrow's refuses what it would round
+        else:
+            x = np.asarray(series.cast(nw.Float64).to_numpy(), dtype=np.float64)
+        if dtype.is_float() or not is_wide(x):
+            return x
+        gapless = isinstance(dtype, nw.Int64 | nw.UInt64) and not series.null_count()
+        return np.asarray(series.to_numpy()) if gapless else Wholes.of_values(series.to_list())
     if isinstance(dtype, nw.Datetime | nw.Date | nw.Duration):
         values = family_of_array(np.asarray(series.to_numpy()), series.name)
         return _zoned(values, name_of_zone(getattr(dtype, "time_zone", None)))
@@ -95,10 +119,12 @@ def family_of_polars(series: Any) -> Column:
     """A polars column → its family: what `family_of_series` makes of it, the usual types by a shorter way."""
     if series.dtype.is_float() or series.dtype.is_integer():
         if type(series.dtype).__name__ in ("Int128", "UInt128"):  # which NumPy does not have
-            series = series.cast(float)
+            return family_of_series(nw.from_native(series, series_only=True))
         values = series.to_numpy()  # whole numbers with gaps as float64
-        if values.dtype.kind in "iu" and len(values) > FEW_ROWS:
+        if values.dtype.kind in "iu" and (len(values) > FEW_ROWS or is_wide(values)):
             return values
+        if values.dtype.kind == "f" and series.dtype.is_integer() and is_wide(values):
+            return Wholes.of_values(series.to_list())
         if values.dtype.kind in "iuf":
             return values.astype(np.float64, copy=False)
     if type(series.dtype).__name__ in ("String", "Categorical", "Enum", "Boolean"):
@@ -110,7 +136,7 @@ def family_of_array(values: np.ndarray, name: Any) -> Column:
     """A one-dimensional NumPy array → its family. `name` is the column, for errors."""
     kind = values.dtype.kind
     if kind in "iuf":
-        return values.astype(np.float64, copy=False)
+        return values if kind != "f" and is_wide(values) else values.astype(np.float64, copy=False)
     if kind in "mM":
         return _microseconds(values, name)
     if kind == "c":
@@ -208,11 +234,13 @@ def _refuse_nested(values: list[Any], types: Iterable[type], name: Any) -> None:
     )
 
 
-def _floats(values: list[Any], name: Any) -> np.ndarray:
+def _floats(values: list[Any], name: Any) -> Column:
     try:
         if set(map(type, values)) <= {float, int}:
-            return np.array(values, dtype=np.float64)
-        return np.array([np.nan if is_missing(value) else float(value) for value in values], dtype=np.float64)
+            x = np.array(values, dtype=np.float64)
+        else:
+            x = np.array([np.nan if is_missing(value) else float(value) for value in values], dtype=np.float64)
+        return Wholes.of_values(values) if is_wide(x) and any(map(_is_wide_whole, values)) else x
     except OverflowError:
         row, value = next((row, value) for row, value in enumerate(values, 1) if not _fits(value))
         raise DataError(
@@ -222,6 +250,10 @@ def _floats(values: list[Any], name: Any) -> np.ndarray:
             value=value,
             remedy="Leave the cell empty (missing), or take logarithms.",
         ) from None
+
+
+def _is_wide_whole(value: Any) -> bool:
+    return isinstance(value, int | np.integer | Decimal) and not is_missing(value) and abs(float(value)) >= EXACT
 
 
 def _fits(value: Any) -> bool:

@@ -20,7 +20,9 @@ from glassnet.tables.families import (
     family_of_series,
     family_of_values,
     is_missing,
+    is_wide,
 )
+from glassnet.tables.texts import Texts
 
 __all__ = ["Table", "listed", "split_target", "table_of", "target_of"]
 
@@ -30,7 +32,7 @@ class Table:
     """A table as columns.
 
     names : one a column; "x0", "x1", … where the source has none, and then `named` is False.
-    columns : of equal length, each a NumPy array of float64, datetime64[us] or timedelta64[us], or `Texts`; see
+    columns : of equal length, each a NumPy array of numbers, datetime64[us] or timedelta64[us], or `Texts`; see
         `families`.
     """
 
@@ -90,7 +92,9 @@ def _table_of_pandas(X: Any) -> Table:
     names = X.columns.tolist()
     _require_unique(names)
     if all(isinstance(dtype, np.dtype) and dtype.kind in "iuf" for dtype in X.dtypes.tolist()):
-        return _table_of_columns(names, X.shape, X.to_numpy(dtype=np.float64).T)
+        matrix = X.to_numpy(dtype=np.float64)
+        if not is_wide(matrix):  # else some column may be of whole numbers that float64 rounds
+            return _table_of_columns(names, X.shape, matrix.T)
     return _table_of_columns(names, X.shape, (Refused.unless(family_of_pandas, series) for _, series in X.items()))
 
 
@@ -150,6 +154,9 @@ def _column_of(values: Any, name: Any) -> Column:
         return Refused.unless(family_of_values, values, name)
     if type(values) is np.ndarray and values.ndim == 1:
         return Refused.unless(family_of_array, values, name)
+    categorical = type(values).__name__ == "Categorical"  # of pandas
+    if categorical or nw.dependencies.is_pandas_series(values):
+        return Refused.unless(Texts.of_categories if categorical else family_of_pandas, values)
     series = nw.from_native(values, series_only=True, pass_through=True)
     if isinstance(series, nw.Series):
         return Refused.unless(family_of_series, series)
@@ -181,8 +188,9 @@ def _array_of_rows(rows: Sequence[Any]) -> np.ndarray:
     """Lists of numbers become a numeric array; with texts among them an object array, so that 1.5 stays a number."""
     try:
         array = np.asarray(rows)
-        with_booleans = array.ndim == 2 and any(isinstance(value, bool | np.bool_) for value in list(rows[0]))
-        return array if array.dtype.kind in "biufc" and not with_booleans else np.array(rows, dtype=object)
+        mixed = array.ndim == 2 and any(isinstance(value, bool | np.bool_) for value in list(rows[0]))
+        mixed = mixed or (array.dtype.kind == "f" and is_wide(array))  # perhaps whole numbers that it rounds
+        return array if array.dtype.kind in "biufc" and not mixed else np.array(rows, dtype=object)
     except ValueError:
         widths = [len(row) if hasattr(row, "__len__") else 0 for row in rows]
         row = next((i for i, width in enumerate(widths, 1) if width != widths[0]), 1)
@@ -201,6 +209,8 @@ def _table_of_array(array: np.ndarray) -> Table:
         )
     _require_size(array.shape)
     names = _numbered(array.shape[1])
+    if array.dtype.kind in "iu" and is_wide(array):
+        return Table(names, [family_of_array(array[:, j], name) for j, name in enumerate(names)], named=False)
     if array.dtype.kind in "biuf":
         array = array.astype(np.float64, order="F", copy=False)  # one pass, columns side by side in memory
         return Table(names, list(array.T), named=False)

@@ -7,16 +7,18 @@ hold texts so already, or can number them themselves, are asked to; what comes r
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any, ClassVar
 
 import numpy as np
 
 from glassnet.tables.missing import is_missing
 
-__all__ = ["Texts"]
+__all__ = ["EXACT", "Texts", "Wholes", "written"]
 
 MOST_SMALL = 126  # levels whose codes, and the number after them, fit a byte with a sign
+EXACT = 2**53  # float64 tells all whole numbers up to here apart
 FEW_ROWS = 1000  # up to which numbering in Python takes less time than the calls of another library
 
 
@@ -26,6 +28,7 @@ class Texts:
 
     levels : different strings, in no particular order; after `column[rows]` some may have no row left.
     codes : (n,) int32, or int8 for few levels, which is a quarter of the memory; signed, so that codes - 1 is too.
+    numeric : the levels are numbers, which a frame held as categories; each is spelled as `written` has it.
 
     It has what other columns, NumPy arrays, are asked for: dtype (object), length, rows by index, `tolist`.
     """
@@ -33,10 +36,11 @@ class Texts:
     dtype: ClassVar[np.dtype] = np.dtype(object)
     levels: list[str]
     codes: np.ndarray
+    numeric: bool = False
 
     @classmethod
     def of_values(cls, values: Iterable[Any]) -> Texts:
-        """Strings as they are, missing values of any kind as None, anything else as `str` has it."""
+        """Strings as they are, missing values of any kind as None, numbers as `written`, anything else as `str`."""
         return cls._numbered(value if type(value) is str else _text(value) for value in values)
 
     @classmethod
@@ -51,15 +55,17 @@ class Texts:
         return cls(list(numbering)[1:], codes)
 
     @classmethod
-    def of_levels(cls, levels: list[Any], places: np.ndarray) -> Texts:
+    def of_levels(cls, levels: list[Any], places: np.ndarray, numeric: bool = False) -> Texts:
         """Row i holds levels[places[i]], nothing where places[i] is -1; levels of the same text become one."""
         texts = cls.of_values(levels)
         codes = np.concatenate([texts.codes, np.zeros(1, np.int32)])  # place -1 is the last
-        return cls(texts.levels, codes[places])
+        return cls(texts.levels, codes[places], numeric)
 
     @classmethod
     def of_polars(cls, series: Any) -> Texts:
-        """A polars series of strings, categories or booleans."""
+        """A polars series of strings, categories or booleans; of numbers, which were categories in Arrow."""
+        if series.dtype.is_numeric():
+            return replace(cls.of_values(series.to_list()), numeric=True)
         if len(series) <= FEW_ROWS:
             return cls.of_values(series.to_list())
         import polars as pl
@@ -76,11 +82,18 @@ class Texts:
     def of_pandas(cls, series: Any) -> Texts:
         """A pandas series of strings, booleans or categories."""
         if type(series.dtype).__name__ == "CategoricalDtype":
-            return cls.of_levels(series.cat.categories.tolist(), series.cat.codes.to_numpy())
+            return cls.of_categories(series.cat)
         if len(series) <= FEW_ROWS:
             return cls.of_values(series.to_list())
         places, levels = series.factorize()
         return cls.of_levels(levels.tolist(), places)
+
+    @classmethod
+    def of_categories(cls, values: Any) -> Texts:
+        """A Categorical of pandas, or the `cat` of a series."""
+        levels = values.categories
+        numeric = getattr(levels.dtype, "kind", "O") in "iuf"
+        return cls.of_levels(levels.tolist(), np.asarray(values.codes), numeric)
 
     def __len__(self) -> int:
         return len(self.codes)
@@ -89,7 +102,7 @@ class Texts:
         """The text of one row, or the column of several (indices, mask or slice)."""
         codes = self.codes[rows]
         if np.ndim(codes):
-            return Texts(self.levels, codes)
+            return replace(self, codes=codes)
         return self.levels[codes - 1] if codes else None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -115,6 +128,13 @@ class Texts:
         return int(np.argmax(self.codes == self.levels.index(level) + 1))
 
 
+class Wholes(Texts):
+    """A column of numbers with gaps, of which some are whole numbers beyond 2^53: float64 would make neighbours one.
+
+    Its family is that of numbers. As a category it has them exactly, as a number they are rounded.
+    """
+
+
 class _Numbering(dict[Any, int]):
     """Numbers what it has not met before: 1, 2, 3, …"""
 
@@ -126,4 +146,16 @@ class _Numbering(dict[Any, int]):
 def _text(value: Any) -> str | None:
     if is_missing(value):
         return None
+    if isinstance(value, float | np.floating | Decimal):
+        return written(value)
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def written(number: Any) -> str:
+    """A number as people write it: 3 rather than 3.0, 0.5; the same text for the same number of any type."""
+    if isinstance(number, int | np.integer):
+        return str(int(number))
+    if isinstance(number, Decimal) and abs(number) >= EXACT and number == number.to_integral_value():
+        return str(int(number))
+    value = float(number)
+    return str(int(value)) if abs(value) < EXACT and value == int(value) else str(value)
