@@ -10,6 +10,7 @@ import pytest
 from scipy import sparse
 
 from glassnet.errors import ColumnError, DataError
+from glassnet.tables.encoder import TableEncoder
 from glassnet.tables.families import family_of_series
 from glassnet.tables.frames import Table, split_target, table_of, target_of
 from glassnet.tables.missing import missing_mask
@@ -92,6 +93,31 @@ def test_times_of_day_are_dates_of_1970(origin):
     assert values.dtype == "datetime64[us]"
     assert values[0] == np.datetime64("1970-01-01T18:30")
     assert np.isnat(values[1])
+
+
+@pytest.mark.parametrize("origin", TIMES)
+def test_a_time_of_day_is_no_date(origin):
+    times = Table(["x0"], table_of(TIMES[origin]).columns, named=True)
+    of_day = TableEncoder().fit({"x0": [datetime.time(6), datetime.time(18, 30)]})
+    dates = {"x0": [None, datetime.datetime(2024, 1, 1, 6), datetime.datetime(2024, 5, 1, 18, 30)]}
+    assert of_day.transform(times)[0, 0] == 1
+    with pytest.raises(ColumnError) as caught:
+        TableEncoder().fit(dates).transform(times)
+    assert str(caught.value) == (
+        "row 1: column 'x0' holds times of day where dates were in training, got '18:30:00.000000'. "
+        "Give the column as it was in training."
+    )
+    for encoder in (of_day, TableEncoder.from_data(*of_day.to_data())):
+        with pytest.raises(ColumnError) as caught:
+            encoder.transform(dates)
+        assert str(caught.value) == (
+            "row 2: column 'x0' holds dates where times of day were in training, got '2024-01-01T06:00:00.000000'. "
+            "Give the column as it was in training."
+        )
+    data, _ = of_day.to_data()
+    del data["columns"][0]["of_day"]  # as files of before
+    TableEncoder.from_data(data).transform(dates)
+    of_day.transform({"x0": [None, None]})  # nothing that could be wrong
 
 
 DATES = {

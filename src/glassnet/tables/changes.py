@@ -15,7 +15,16 @@ from glassnet.tables.families import Column, name_of_family
 from glassnet.tables.missing import missing_mask
 from glassnet.tables.texts import EXACT, Texts, written
 
-__all__ = ["as_dates", "as_durations", "as_numbers", "as_texts", "exact_number", "require_family", "spelled_number"]
+__all__ = [
+    "AS_IN_TRAINING",
+    "as_dates",
+    "as_durations",
+    "as_numbers",
+    "as_texts",
+    "exact_number",
+    "require_family",
+    "spelled_number",
+]
 
 ONE = {"number": "a number", "date": "a date", "duration": "a duration", "text": "text"}
 MANY = {"number": "numbers were", "date": "dates were", "duration": "durations were", "text": "text was"}

@@ -3,7 +3,7 @@
 numbers   : float64, NaN = missing (integers, decimals). Whole numbers without gaps, in a column of many rows, may
             stay integers, so that the memory is shared, and do so where float64 would round them (beyond 2^53);
             `changes.as_numbers` makes them float64. Where there are gaps besides they are `texts.Wholes`
-dates     : datetime64[us], NaT = missing; times of day as those of 1970-01-01. Those with a zone are `zones.Moments`:
+dates     : datetime64[us], NaT = missing; times of day are `zones.TimesOfDay`. Those with a zone are `zones.Moments`:
             instants in UTC, and the zone's name
 durations : timedelta64[us], NaT = missing
 texts     : `Texts` (strings, categories, booleans as "True" and "False", other objects)
@@ -24,7 +24,7 @@ import numpy as np
 from glassnet.errors import DataError
 from glassnet.tables.missing import MISSING_TYPES, is_missing
 from glassnet.tables.texts import EXACT, FEW_ROWS, Texts, Wholes
-from glassnet.tables.zones import Moments, name_of_zone
+from glassnet.tables.zones import Moments, TimesOfDay, name_of_zone
 
 __all__ = [
     "Column",
@@ -292,9 +292,13 @@ def _time_of_day(value: datetime.time) -> np.datetime64:
     return np.datetime64(datetime.datetime.combine(datetime.date(1970, 1, 1), value.replace(tzinfo=None)))
 
 
+def _times_of_day(values: list[Any], name: Any) -> Column:
+    return _map(_time_of_day, np.datetime64("NaT", "us"), "datetime64[us]")(values, name).view(TimesOfDay)
+
+
 CONVERSIONS: tuple[tuple[tuple[type, ...], Callable[[list[Any], Any], Column]], ...] = (
     ((numbers.Real, Decimal, np.bool_), _floats),
     ((datetime.date, np.datetime64), _moments),
     ((datetime.timedelta, np.timedelta64), _map(np.timedelta64, np.timedelta64("NaT", "us"), "timedelta64[us]")),
-    ((datetime.time,), _map(_time_of_day, np.datetime64("NaT", "us"), "datetime64[us]")),
+    ((datetime.time,), _times_of_day),
 )

@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 import numpy as np
 
 from glassnet.errors import ColumnError
-from glassnet.tables.changes import as_dates, as_durations, require_family
+from glassnet.tables.changes import AS_IN_TRAINING, as_dates, as_durations, require_family
 from glassnet.tables.families import Column, name_of_family
 from glassnet.tables.number import Number
-from glassnet.tables.zones import UTC, wall_time, zone_of
+from glassnet.tables.zones import UTC, TimesOfDay, wall_time, zone_of
 
 __all__ = ["Date", "Duration"]
 
@@ -30,6 +30,7 @@ class Date:
     A time of day is one on 1 January 1970: its days are a fraction of one, and its only cycle is the hour.
     family : what the column held in fit: dates, or texts declared to be dates.
     zone : that of fit, None where it had none. Moments are then read on the clocks of that zone, whatever theirs is.
+    of_day : whether they were times of day; None in files of before, which do not say it.
     """
 
     kind: ClassVar[str] = "date"
@@ -39,19 +40,20 @@ class Date:
     year: Number
     parts: tuple[str, ...]
     zone: str | None = None
+    of_day: bool | None = None
 
     @classmethod
     def fit(cls, name: str, values: Column, scaling: str, indicator: bool = False) -> Date:
         """Fit to datetime64[us] values, or texts that spell dates; at least one present."""
         dates = as_dates(name, values)
-        zone = zone_of(dates)
+        zone, of_day = zone_of(dates), isinstance(dates, TimesOfDay)
         dates = wall_time(dates, zone)
         elapsed = Number.fit(name, _days(dates), scaling, indicator)
         present = dates[~np.isnat(dates)]
         year = Number.fit(f"{name} year", _years(present), scaling)
         steps = {part: _steps(part, present) for part in CYCLES}
         varying = tuple(part for part in CYCLES if np.ptp(steps[part]) > 0)
-        return cls(name, name_of_family(values), elapsed, year, varying, zone)
+        return cls(name, name_of_family(values), elapsed, year, varying, zone, of_day)
 
     @property
     def missing(self) -> bool:
@@ -65,10 +67,11 @@ class Date:
         return [*self.elapsed.names, *self.year.names, *waves]
 
     def prepare(self, values: Column, dtype: Any) -> np.ndarray:
-        """The column as datetime64[us], wall time; ColumnError for another family, or a zone that came or went."""
+        """The column as datetime64[us], wall time; ColumnError for another family, or zone or day come or gone."""
         if self.family != "text":
             require_family(self.name, values, ("date",))
         dates = as_dates(self.name, values)
+        _require_day(self.name, dates, self.of_day)
         _require_zone(self.name, dates, self.zone)
         return wall_time(dates, self.zone)
 
@@ -96,6 +99,7 @@ class Date:
             "year": self.year.plain(),
             "parts": list(self.parts),
             "zone": self.zone,
+            "of_day": self.of_day,
         }
 
     @classmethod
@@ -107,7 +111,7 @@ class Date:
             raise ValueError("a date has parts that are none")
         zone = data.get("zone")  # files of before have none
         wall_time(np.zeros(1, "M8[us]"), zone)
-        return cls(data["name"], data["family"], elapsed, year, parts, zone)
+        return cls(data["name"], data["family"], elapsed, year, parts, zone, data.get("of_day"))
 
     def describe(self) -> dict[str, Any]:
         """What `info` shows of the column."""
@@ -183,6 +187,22 @@ def _require_zone(name: str, dates: np.ndarray, zone: str | None) -> None:
         row=int(present[0]) + 1,
         value=str(wall_time(dates[present[:1]], new)[0]),
         remedy="Give them a zone; any will do." if new is None else "Give them without a zone, or train with one.",
+    )
+
+
+def _require_day(name: str, dates: np.ndarray, of_day: bool | None) -> None:
+    """ColumnError where only one of fit and prediction had times of day, which lie on no day."""
+    new = isinstance(dates, TimesOfDay)
+    present = np.flatnonzero(~np.isnat(dates))
+    if of_day is None or of_day == new or not len(present):
+        return
+    moment = str(np.asarray(dates)[present[0]])
+    raise ColumnError(
+        f"holds {'times of day where dates' if new else 'dates where times of day'} were in training",
+        column=name,
+        row=int(present[0]) + 1,
+        value=moment.partition("T")[2] if new else moment,
+        remedy=AS_IN_TRAINING,
     )
 
 

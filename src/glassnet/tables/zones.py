@@ -1,4 +1,5 @@
-"""Moments with a zone: instants in UTC that know on whose clock they were written."""
+"""Dates that know more than an instant: moments know on whose clock they were written, times of day that they have
+no day."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["UTC", "Moments", "name_of_zone", "wall_time", "zone_of"]
+__all__ = ["UTC", "Moments", "TimesOfDay", "name_of_zone", "wall_time", "zone_of"]
 
 UTC = "UTC"
 SAME_AS_UTC = ("UTC", "Etc/UTC", "Z", "Zulu", "GMT", "Etc/GMT", "+00:00", "-00:00")
@@ -31,6 +32,10 @@ class Moments(np.ndarray):
 
     def __array_finalize__(self, source: Any) -> None:
         self.zone = getattr(source, "zone", UTC)
+
+
+class TimesOfDay(np.ndarray):
+    """An array of datetime64[us], times on 1 January 1970; some of its rows are such times as well."""
 
 
 def zone_of(values: Any) -> str | None:
