@@ -206,3 +206,16 @@ def test_l_bfgs_takes_scorers_and_refit():
     scores = [row["validation_score"] for row in model.history_]
     assert model.best_epoch_ == 1 + int(np.argmax(scores))
     assert model.score(X, y) > 0.99
+
+
+@pytest.mark.parametrize(("dtype", "y"), [("float32", -1e39), ("float32", 3.5e38)])
+def test_targets_beyond_the_float_type_are_refused_with_their_row(dtype, y):
+    X, Y = np.arange(20.0)[:, None], np.ones((20, 2))
+    Y[3, 1] = y
+    for target in (Y, Y[:, 1]):
+        with pytest.raises(DataError) as caught:
+            GlassNetRegressor(target_scaling="none", dtype=dtype, max_epochs=1).fit(X, target)
+        assert str(caught.value) == (
+            f"row 4: y must not exceed 3.4e+38, the largest number of float32, got {y}. "
+            "Scale the targets, or compute in float64."
+        )

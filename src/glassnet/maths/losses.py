@@ -483,7 +483,6 @@ def _number_matrix(y: Any, n_outputs: int, dtype: Any) -> np.ndarray:
     T = np.asarray(y)
     if T.dtype.kind not in "iufb":
         raise DataError("must be numbers", argument="y", value=T.dtype.name)
-    T = T.astype(dtype)
     T = T[:, None] if T.ndim == 1 else T
     if T.ndim != 2 or T.shape[1] != n_outputs:
         raise DataError(
@@ -491,7 +490,20 @@ def _number_matrix(y: Any, n_outputs: int, dtype: Any) -> np.ndarray:
             argument="y",
             value=T.shape,
         )
-    return T
+    with np.errstate(over="ignore"):  # said below, with its row
+        cast = T.astype(dtype)
+    beyond = np.isinf(cast) & np.isfinite(T)
+    if beyond.any():
+        row, column = np.argwhere(beyond)[0]
+        name, limit = np.dtype(dtype).name, np.finfo(dtype).max
+        raise DataError(
+            f"must not exceed {limit:.1e}, the largest number of {name}",
+            argument="y",
+            row=int(row) + 1,
+            value=T[row, column].item(),
+            remedy="Scale the targets, or compute in float64.",
+        )
+    return cast
 
 
 def _require_domain(T: np.ndarray, domain: str, loss: str) -> None:
