@@ -1,11 +1,15 @@
 """GlassNetClassifier: tasks, labels, probabilities, and what it refuses."""
 
+import datetime
+import enum
+from decimal import Decimal
+
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score
 
-from glassnet import GlassNetClassifier, custom_loss, softmax
+from glassnet import GlassNetClassifier, custom_loss, load, softmax
 from glassnet.errors import DataError, OneHotWarning, OptionError
 from glassnet.estimators.classifier import accuracy
 
@@ -161,9 +165,9 @@ def test_label_smoothing_keeps_probabilities_from_the_edges():
     [
         (["a"] * 4, "y must hold at least 2 classes; there is one class only, got ['a']. "),
         ([0.5, 1.5, 2.0, 3.0], "y must hold classes, not continuous numbers, got 0.5. "),
-        ([1.0, np.nan, 0.0, 1.0], "row 2: target must not have missing values, and has 1, the first, got nan. "),
-        (["a", None, "b", None], "row 2: target must not have missing values, and has 2, the first, got None. "),
-        ([1.0, np.inf, 0.0, 1.0], "row 2: target must not have infinite values, and has 1, the first, got inf. "),
+        ([1.0, np.nan, 0.0, 1.0], "row 2: y must not have missing values, and has 1, the first, got nan. "),
+        (["a", None, "b", None], "row 2: y must not have missing values, and has 2, the first, got None. "),
+        ([1.0, np.inf, 0.0, 1.0], "row 2: y must not have infinite values, and has 1, the first, got inf. "),
     ],
 )
 def test_targets_that_cannot_be_classes_are_refused(y, text):
@@ -171,6 +175,56 @@ def test_targets_that_cannot_be_classes_are_refused(y, text):
     with pytest.raises(DataError) as caught:
         GlassNetClassifier().fit(X, pd.Series(y))
     assert str(caught.value).startswith(text)
+
+
+class Colour(enum.Enum):
+    RED = 1
+    BLUE = 2
+
+
+@pytest.mark.parametrize("make", [list, lambda y: pd.Series(y, dtype=object), lambda y: np.array(y, dtype=object)])
+@pytest.mark.parametrize(
+    ("labels", "way"),
+    [
+        ((datetime.date(2024, 1, 1), datetime.date(2024, 1, 2)), "str(label)"),
+        ((pd.Timestamp("2024-01-01"), pd.Timestamp("2024-01-02")), "str(label)"),
+        ((Decimal(1), Decimal(2)), "str(label)"),
+        ((Colour.RED, Colour.BLUE), "label.name"),
+    ],
+    ids=["dates", "timestamps", "decimals", "enum"],
+)
+def test_labels_that_a_model_file_cannot_hold_are_refused_before_training(labels, way, make):
+    with pytest.raises(DataError) as caught:
+        quick().fit(np.arange(8.0).reshape(4, 2), make(labels * 2))
+    assert str(caught.value) == (
+        f"row 1: y must hold labels that are texts, bytes, whole numbers or truth values, got {labels[0]!r}. "
+        f"Make texts of them: [{way} for label in y]."
+    )
+    text = r"^classes must hold labels that are texts, bytes, whole numbers or truth values, got "
+    with pytest.raises(DataError, match=text):
+        quick().partial_fit([[1.0], [2.0]], ["a", "b"], classes=make(labels))
+
+
+@pytest.mark.parametrize("make", [list, lambda y: np.array(y, dtype=object)])
+def test_labels_of_bytes_are_kept_in_a_model_file(tmp_path, make):
+    X, y = [[0.0], [1.0], [2.0], [3.0]] * 10, [b"a", b"a", b"\xe9\x00", b"\xe9\x00"] * 10
+    clf = quick(class_weight={b"a": 0.5}).fit(X, make(y))
+    clf.save(tmp_path / "m.glassnet")
+    model = load(tmp_path / "m.glassnet")
+    assert model.classes_.tolist() == clf.classes_.tolist() == [b"a", b"\xe9\x00"]
+    assert model.classes_.dtype == clf.classes_.dtype
+    assert model.class_weight == clf.class_weight == model.settings_["class_weight"]
+    assert model.predict(X[:4]).tolist() == y[:4]
+
+
+def test_labels_that_differ_in_a_nul_at_the_end_stay_apart(tmp_path):
+    X, y = [[0.0], [1.0], [2.0], [3.0]] * 10, ["a", "a", "a\0", "a\0"] * 10
+    clf = quick().fit(X, y)
+    clf.save(tmp_path / "m.glassnet")
+    for model in (clf, load(tmp_path / "m.glassnet")):
+        assert model.classes_.tolist() == ["a", "a\0"]
+        assert model.predict(X[:4]).tolist() == y[:4]
+        assert model.score(X, y) == 1
 
 
 def test_labels_of_several_kinds_are_refused():
@@ -230,7 +284,7 @@ def test_a_loss_of_ones_own_sees_one_hot_targets():
             "y must hold numbers or labels, got 'datetime64[D]'. ",
         ),
         (np.arange(4) + 1j, "y must be real: Complex data not supported, got 'complex128'. Predict real and"),
-        (pd.array([None, True, False, True], dtype="boolean"), "row 1: target must not have missing values, and has 1"),
+        (pd.array([None, True, False, True], dtype="boolean"), "row 1: y must not have missing values, and has 1"),
     ],
     ids=["dates", "complex", "nullable"],
 )

@@ -8,6 +8,7 @@ from typing import Any
 import glassnet
 from glassnet.errors import OptionError
 from glassnet.estimators.settings import plain_option
+from glassnet.estimators.targets import plain_label
 from glassnet.files.model_format import write_model
 from glassnet.maths.losses import Loss
 from glassnet.maths.optimisers import Optimiser
@@ -50,7 +51,9 @@ def save(estimator: Any, path: str | Path) -> None:
 def plain_setting(name: str, value: Any) -> Any:
     """A setting as plain data, see `plain_option`; weights of classes become pairs, for labels can be any scalar."""
     if name == "class_weight" and isinstance(value, dict):
-        pairs = [[getattr(part, "item", lambda part=part: part)() for part in pair] for pair in value.items()]
+        pairs = [
+            [plain_label(getattr(part, "item", lambda part=part: part)()) for part in pair] for pair in value.items()
+        ]
         return {"classes": pairs}
     return plain_option(value)
 

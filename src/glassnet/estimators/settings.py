@@ -11,6 +11,7 @@ from glassnet.errors import OptionError, require_choice, require_number
 from glassnet.estimators.class_weights import check_class_weight
 from glassnet.estimators.embedding import embedding_settings
 from glassnet.estimators.scoring import LOSS, check_scoring_name
+from glassnet.estimators.targets import label_from
 from glassnet.maths.activations import Activation as ActivationFunction
 from glassnet.maths.activations import activation_named
 from glassnet.maths.layers import Activation, Dense, Dropout, Layer, LayerNorm
@@ -290,7 +291,7 @@ def option_from(name: str, value: Any) -> Any:
     """The option again from its plain data."""
     makers: dict[str, Any] = {"optimizer": optimiser_named, "schedule": schedule_named, "loss": loss_named}
     if name == "class_weight" and isinstance(value, dict):
-        return dict(value["classes"])
+        return {label_from(label): weight for label, weight in value["classes"]}
     if isinstance(value, dict) and name in makers:
         return makers[name](**value)
     return tuple(value) if name in ("hidden_layer_sizes", "quantiles") and value is not None else value

@@ -6,6 +6,7 @@ Each class is fitted on y, holds plain data, and says which loss and how many ou
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, NoReturn
 
 import numpy as np
@@ -21,7 +22,9 @@ __all__ = [
     "NumberTargets",
     "class_targets",
     "given_classes",
+    "label_from",
     "numbers",
+    "plain_label",
     "require_as_many",
 ]
 
@@ -63,7 +66,8 @@ class ClassTargets:
 
     @classmethod
     def fit(cls, y: np.ndarray) -> ClassTargets:
-        """Find the classes."""
+        """Find the classes. Raises DataError for what is no label, or none that a model file can hold."""
+        _require_labels(y)
         if y.dtype.kind == "f" and not np.all(y == np.floor(y)):
             raise DataError(
                 "must hold classes, not continuous numbers",
@@ -137,7 +141,8 @@ class ClassTargets:
 
     def data(self) -> dict[str, Any]:
         """Plain data."""
-        return {"kind": self.kind, "classes": self.classes.tolist(), "dtype": self.classes.dtype.str}
+        classes = [plain_label(label) for label in self.classes.tolist()]
+        return {"kind": self.kind, "classes": classes, "dtype": self.classes.dtype.str}
 
 
 @dataclass(frozen=True)
@@ -282,6 +287,32 @@ class NumberTargets:
         return {"kind": self.kind, "centre": self.centre.tolist(), "scale": self.scale.tolist(), "flat": self.flat}
 
 
+def _require_labels(y: np.ndarray) -> None:
+    """Raise DataError, naming the row, for the first label of a type that a model file cannot hold."""
+    if y.dtype.kind != "O":
+        return
+    plain = str | bytes | int | float | np.bool_ | np.integer | np.floating
+    row, label = next(((i, v) for i, v in enumerate(y.tolist(), 1) if not isinstance(v, plain)), (0, None))
+    if row:
+        raise DataError(
+            "must hold labels that are texts, bytes, whole numbers or truth values",
+            argument="y",
+            row=row,
+            value=label,
+            remedy=f"Make texts of them: [{'label.name' if isinstance(label, Enum) else 'str(label)'} for label in y].",
+        )
+
+
+def plain_label(label: Any) -> Any:
+    """A label as JSON has it: bytes as a dict of their text, a character a byte."""
+    return {"bytes": label.decode("latin-1")} if isinstance(label, bytes) else label
+
+
+def label_from(data: Any) -> Any:
+    """The label that `plain_label` wrote."""
+    return data["bytes"].encode("latin-1") if isinstance(data, dict) else data
+
+
 def numbers(y: Any) -> np.ndarray:
     """y as a matrix of float64. Raises DataError when it does not hold numbers."""
     y = _checked(y)
@@ -303,7 +334,7 @@ def targets_from(data: dict[str, Any]) -> ClassTargets | MultilabelTargets | Num
     """Make targets again from their plain data."""
     kind = data["kind"]
     if kind == "classes":
-        return ClassTargets(np.array(data["classes"], dtype=np.dtype(data["dtype"])))
+        return ClassTargets(np.array(list(map(label_from, data["classes"])), dtype=np.dtype(data["dtype"])))
     if kind == "multilabel":
         return MultilabelTargets(int(data["n_labels"]))
     if kind == "numbers":
@@ -351,7 +382,7 @@ def _refuse_gap(y: np.ndarray, bad: np.ndarray) -> NoReturn:
     count = int(bad.reshape(len(y), -1).any(axis=1).sum())
     raise DataError(
         f"must not have {'infinite' if infinite else 'missing'} values, and has {count}, the first",
-        argument="target",
+        argument="y",
         row=row + 1,
         value=first,
         remedy="Repair or drop those rows." if infinite else "Drop those rows: without a target they teach nothing.",

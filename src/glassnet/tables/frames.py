@@ -260,7 +260,7 @@ def target_of(y: Any, argument: str = "y") -> np.ndarray:
 
 
 def _target_of_list(y: Any, argument: str) -> np.ndarray:
-    """Like np.asarray, but None and numbers among texts stay what they are."""
+    """Like np.asarray, but None and numbers among texts stay what they are, and so do NULs at the end of a text."""
     if not hasattr(y, "__iter__") or isinstance(y, str | bytes):
         return np.asarray(y)
     rows = list(y)
@@ -271,9 +271,15 @@ def _target_of_list(y: Any, argument: str) -> np.ndarray:
         row = next((i for i, width in enumerate(widths, 1) if width != widths[0]), 1)
         rule = f"must have {widths[0]} values in each row, as in the first"
         raise DataError(rule, argument=argument, row=row, value=rows[row - 1]) from None
-    if array.dtype.kind == "U" and array.ndim == 1 and not all(isinstance(value, str) for value in rows):
+    if array.dtype.kind in "US" and array.ndim == 1 and not _fit_numpy_text(rows):
         return np.array(rows, dtype=object)
     return array
+
+
+def _fit_numpy_text(values: list[Any]) -> bool:
+    """Whether a NumPy array of texts, or of bytes, gives the values back: it takes all for one and drops last NULs."""
+    kind = str if isinstance(values[0], str) else bytes
+    return all(isinstance(value, kind) and value[-1:] not in ("\0", b"\0") for value in values)
 
 
 def _target_of_series(series: nw.Series[Any]) -> np.ndarray:
