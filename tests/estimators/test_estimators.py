@@ -1,5 +1,6 @@
 """What both estimators share: settings, seeds, weights, validation, warm start, scikit-learn's manners, real tables."""
 
+import datetime
 import pickle
 import re
 import warnings
@@ -202,6 +203,9 @@ def test_an_all_missing_column_is_an_error_with_its_name():
         ({"learning_rate": None}, "learning_rate must be positive, got None"),
         ({"target_scaling": "zzz"}, "target_scaling must be one of "),
         ({"warm_start": "no"}, "warm_start must be True or False, got 'no'"),
+        ({"warm_start": 1}, "warm_start must be True or False, got 1"),
+        ({"refit": 2}, "refit must be True or False, got 2"),
+        ({"refit": 0}, "refit must be True or False, got 0"),
         ({"hidden_layer_sizes": (8, 4), "dropout": [0.1]}, "dropout must hold one value for each of 2 hidden layers"),
         ({"dropout": 1.0}, "dropout must be at least 0 and below 1, got 1.0"),
         ({"learning_rate": 0}, "learning_rate must be positive, got 0"),
@@ -241,12 +245,6 @@ def test_table_and_target_of_different_length_are_refused():
     X, y = table()
     with pytest.raises(DataError, match=r"^y must have as many rows as X, 120, got 119$"):
         quick().fit(X, y[:-1])
-
-
-def test_weights_that_are_no_numbers_are_refused():
-    X, y = table()
-    with pytest.raises(DataError, match="^sample_weight must be numbers in rows of equal length"):
-        quick().fit(X, y, sample_weight=["heavy"] * 120)
 
 
 def test_a_misspelled_option_names_the_nearest():
@@ -339,6 +337,18 @@ def test_weights_that_cannot_be_are_refused(weights):
     rule = "sample_weight must be 120 finite numbers of at least 0, one for each row"
     with pytest.raises(DataError, match=rf"^(row 1: )?{rule}, got (-1.0|nan|\(3,\))$"):
         quick().fit(X, y, sample_weight=weights)
+
+
+@pytest.mark.parametrize("odd", ["a", None, datetime.date(2024, 1, 1)])
+def test_weights_that_are_no_numbers_are_refused_with_their_row(odd):
+    X, y = table()
+    text = f"row 2: sample_weight must be 120 finite numbers of at least 0, one for each row, got {odd!r}"
+    clf = quick(max_epochs=1).fit(X, y)
+    for use in (clf.fit, clf.score, clf.partial_fit):
+        with pytest.raises(DataError) as caught:
+            use(X, y, sample_weight=np.array([1, odd] * 60, dtype=object))
+        assert str(caught.value) == text.replace("None", "nan")
+    assert clf.score(X, y, sample_weight=["1"] * 120) == clf.score(X, y)  # numbers in letters are numbers
 
 
 @pytest.mark.parametrize("argument", ["sample_weight", "groups"])
@@ -473,6 +483,26 @@ def test_warm_start_with_another_network_or_scaling_is_refused(change):
         OptionError, match=rf"^{next(iter(change))} must stay .*, as in the last fit, for warm_start=True"
     ):
         clf.set_params(**change).fit(X, y)
+
+
+def test_partial_fit_with_another_float_type_is_refused_by_its_own_name():
+    X, y = table()
+    clf = quick().fit(X, y).set_params(dtype="float64")
+    with pytest.raises(OptionError) as caught:
+        clf.partial_fit(X, y)
+    assert str(caught.value) == "dtype must stay 'float32', as in the last fit, for partial_fit, got 'float64'"
+
+
+@pytest.mark.parametrize("width", [10**12, 10**30])
+def test_a_network_that_memory_does_not_hold_is_refused_with_its_size(width):
+    X, y = np.arange(40.0).reshape(20, 2), np.arange(20.0)
+    with pytest.raises(OptionError) as caught:
+        GlassNetRegressor((width,)).fit(X, y)
+    size = 2 * width + width + width + 1  # weights and biases of the one layer, and of the output
+    assert str(caught.value) == (
+        f"hidden_layer_sizes make a network of {size:,} parameters, which memory does not hold, got ({width},). "
+        "Take narrower layers."
+    )
 
 
 def test_warm_start_takes_types_and_arrays_of_numpy_for_what_they_say():

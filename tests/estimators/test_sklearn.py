@@ -397,3 +397,7 @@ def test_hidden_layers_are_features_for_other_estimators():
     assert np.array_equal(clf.classes_[scores.argmax(axis=1)], clf.predict(X))
     with pytest.raises(OptionError, match=r"^layer must be from -2 to 1 \(hidden layers\), got 2"):
         clf.hidden(X, 2)
+    for layer in (0.5, None, "last", True):
+        with pytest.raises(OptionError, match=rf"^layer must be a whole number, such as -1, got {layer!r}$"):
+            clf.hidden(X, layer)
+    assert np.array_equal(clf.hidden(X, np.int64(0)), first)

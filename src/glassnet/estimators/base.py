@@ -13,7 +13,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from glassnet.errors import DivergenceWarning, InterruptedWarning, OptionError, warn
+from glassnet.errors import DivergenceWarning, InterruptedWarning, OptionError, require_number, warn
 from glassnet.estimators.calibrating import Conformal, calibrate, check_calibration, rows_to_calibrate_on
 from glassnet.estimators.class_weights import class_factors
 from glassnet.estimators.events import Callbacks, begin_fit, end_fit, has_callbacks, torn_down
@@ -269,7 +269,8 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
     def hidden(self, X: Any, layer: int = -1) -> np.ndarray:
         """Values of a hidden layer for each row, (n, units); -1 is the last one. A learned set of features."""
         matrix = self._encoded(X)
-        return reference_hidden(self.network_, matrix, layer)
+        require_number("layer", layer, "must be a whole number, such as -1", lambda k: True, whole=True)
+        return reference_hidden(self.network_, matrix, int(layer))
 
     def __sklearn_tags__(self) -> Any:
         """scikit-learn's tags: tables may have missing values, categories and text."""

@@ -11,11 +11,9 @@ from glassnet.errors import DataError, require_choice
 from glassnet.estimators.base import GlassNetEstimator, loss_from
 from glassnet.estimators.calibrating import probabilities_of, require_conformal
 from glassnet.estimators.incremental import class_targets_for, partial_fit
-from glassnet.estimators.samples import samples_of
+from glassnet.estimators.samples import row_weights, samples_of
 from glassnet.estimators.targets import ClassTargets, MultilabelTargets, class_targets
 from glassnet.maths.losses import Loss
-from glassnet.network import checked_weights
-from glassnet.tables.frames import target_of
 
 __all__ = ["GlassNetClassifier"]
 
@@ -23,7 +21,8 @@ __all__ = ["GlassNetClassifier"]
 class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
     """A neural network that predicts classes from a table.
 
-    y : labels (n,) of any kind, two classes or more; or a matrix (n, L) of 0 and 1 with several labels for each row.
+    y : labels (n,), texts, whole numbers, truth values or bytes, of two classes or more; or a matrix (n, L) of 0 and 1
+        with several labels for each row.
 
     Parameters
     ----------
@@ -147,7 +146,7 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
         right = self._targets_fitted().right(y, self.predict(X))
         if sample_weight is None:
             return float(right.mean())
-        weights = checked_weights(target_of(sample_weight, "sample_weight"), len(right), np.dtype(np.float64))
+        weights = row_weights(sample_weight, len(right))
         if not weights.any():
             raise DataError("leaves no row: every weight is zero", argument="sample_weight", value=0)
         return float(np.average(right, weights=weights))

@@ -20,6 +20,7 @@ from glassnet.estimators.holdout import Held, choose_rows, is_given
 from glassnet.estimators.samples import Samples, make_rows, samples_of, take
 from glassnet.estimators.scoring import LOSS, make_score, with_outputs
 from glassnet.estimators.settings import LBFGS, build_layers, build_optimiser, build_options
+from glassnet.estimators.sizes import network_that_fits
 from glassnet.maths.random import seed_of
 from glassnet.network import Network
 from glassnet.tables.encoder import TableEncoder
@@ -78,7 +79,8 @@ class Fitting:
     def new_network(self, n_features: int) -> Network:
         """The network before training: the same each time, or the last fit's where training goes on from there."""
         dtype = np.dtype(np.float64 if self.settings["optimizer"] == LBFGS else self.settings["dtype"])
-        network = Network(self._layers, self.loss, n_features, dtype, random_state=self.seed)
+        sizes = self.settings["hidden_layer_sizes"]
+        network = network_that_fits(self._layers, self.loss, n_features, dtype, self.seed, sizes)
         if self._again:
             network.params = self.estimator.network_.params
         return network

@@ -47,7 +47,7 @@ def _settings(estimator: Any, n_rows: int, again: bool) -> dict[str, Any]:
     """The settings of one pass: a constant rate unless another schedule is asked for, and no rows held out."""
     arguments = estimator.get_params(deep=False)
     if again:
-        keep_settings(arguments, estimator.settings_)
+        keep_settings(arguments, estimator.settings_, cause="partial_fit")
         if isinstance(arguments["batch_size"], str) and arguments["batch_size"] == "auto":
             arguments["batch_size"] = estimator.settings_["batch_size"]
     refused = {

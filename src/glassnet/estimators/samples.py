@@ -12,7 +12,7 @@ from glassnet.network import Network, checked_weights
 from glassnet.tables.frames import Table, table_of, target_of
 from glassnet.training.backend import Rows
 
-__all__ = ["Samples", "make_rows", "native_rows", "samples_of", "take"]
+__all__ = ["Samples", "make_rows", "native_rows", "row_weights", "samples_of", "take"]
 
 
 @dataclass(frozen=True)
@@ -93,13 +93,30 @@ def samples_of(X: Any, y: Any, sample_weight: Any, name: str, groups: Any = None
     samples = Samples(X, np.arange(len(y)), table, y, groups=groups)
     if sample_weight is None:
         return samples
-    weights = checked_weights(target_of(sample_weight, "sample_weight"), len(y), np.dtype(np.float64))
+    weights = row_weights(sample_weight, len(y))
     if not weights.any():
         raise DataError("leaves no row: every weight is zero", argument="sample_weight", value=0)
     present = samples.take(np.flatnonzero(weights))
     weights = weights[present.places]
     unit = float(weights.mean())
     return replace(present, weights=weights / unit, unit=unit)  # no weighted mean changes, and float32 can hold them
+
+
+def row_weights(sample_weight: Any, n_rows: int) -> np.ndarray:
+    """Weights of rows as float64 (n_rows,). Raises DataError, naming the row, unless they are numbers of at least 0."""
+    given = target_of(sample_weight, "sample_weight")
+    for row, value in enumerate([] if given.dtype.kind in "biuf" else given.tolist(), 1):
+        if not _is_number(value):
+            rule = f"must be {n_rows} finite numbers of at least 0, one for each row"
+            raise DataError(rule, argument="sample_weight", row=row, value=value)
+    return checked_weights(given, n_rows, np.dtype(np.float64))
+
+
+def _is_number(value: Any) -> bool:
+    try:
+        return float(value) is not None
+    except (TypeError, ValueError):
+        return False
 
 
 def make_rows(network: Network, matrix: np.ndarray, T: np.ndarray, weights: np.ndarray | None) -> Rows:

@@ -163,8 +163,8 @@ def _check_choices(settings: dict[str, Any]) -> None:
     require_choice("calibration", settings["calibration"], ["none", "temperature"])
     check_class_weight(settings["class_weight"])
     check_scoring_name(settings["scoring"])
-    for name in ("warm_start", "verbose", "refit"):
-        if not isinstance(settings[name], (bool, int)):
+    for name, types in (("warm_start", bool), ("verbose", bool | int), ("refit", bool)):
+        if not isinstance(settings[name], types):
             raise OptionError("must be True or False", argument=name, value=settings[name])
     if not isinstance(settings["callbacks"], (list, tuple)):
         raise OptionError(
@@ -202,8 +202,11 @@ def checked_jobs(n_jobs: Any) -> int | None:
     return int(n_jobs)
 
 
-def keep_settings(settings: dict[str, Any], last: dict[str, Any]) -> None:
-    """What a warm start cannot change is taken from the last fit. Raises OptionError where it was asked to change."""
+def keep_settings(settings: dict[str, Any], last: dict[str, Any], cause: str = "warm_start=True") -> None:
+    """What a warm start cannot change is taken from the last fit. Raises OptionError where it was asked to change.
+
+    cause : what makes training go on from the last weights, for the error.
+    """
     for name in KEPT_BY_WARM_START:
         value = _type_name(settings[name]) if name == "dtype" else _without_numpy(settings[name])
         if name == "hidden_layer_sizes" and value != "auto":
@@ -211,9 +214,7 @@ def keep_settings(settings: dict[str, Any], last: dict[str, Any]) -> None:
         if name == "embedding" and value != "auto":
             value = embedding_settings(value)
         if not (isinstance(value, str) and value == "auto") and plain_option(value) != plain_option(last[name]):
-            raise OptionError(
-                f"must stay {last[name]!r}, as in the last fit, for warm_start=True", argument=name, value=value
-            )
+            raise OptionError(f"must stay {last[name]!r}, as in the last fit, for {cause}", argument=name, value=value)
         settings[name] = last[name]
     if settings["engine"] == "auto":  # either engine can go on from the other's weights, but not with the same digits
         settings["engine"] = last["engine"]
