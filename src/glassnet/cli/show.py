@@ -59,13 +59,14 @@ def print_table(table: Table) -> None:
 
 
 def print_report(report: Report, title: str) -> None:
-    """The scores with their baseline, and a line for each class; in the words of `str(report)`."""
+    """The scores with their baseline, and a line for each target, label or class; in the words of `str(report)`."""
     out = console()
     out.print(f"[bold]{escape(title)}[/bold]: {report.n_rows:,} rows")
     for line in report.lines(MOST_CLASSES):
         out.print(line, markup=False, style="bold yellow" if line == report.verdict else None)
-    if len(report.per_class) > MOST_CLASSES:
-        out.print("(all classes: see --json)")
+    for noun, rows in (("classes", report.per_class), ("labels", report.per_label)):
+        if len(rows) > MOST_CLASSES:
+            out.print(f"(all {noun}: see --json)")
 
 
 def numbers_of(row: dict[str, Any], *names: str) -> str:

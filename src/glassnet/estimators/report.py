@@ -60,6 +60,8 @@ class Report:
         follow at the end, so that the rows add up.
     per_target : for several numbers, one dict each: target, r2, rmse, mean_absolute_error, baseline_rmse. Then r2 in
         `scores` is the mean over targets, and errors are of all targets together.
+    per_label : for several labels a row, one dict each: label, accuracy, most_frequent_answer_accuracy, precision,
+        recall, f1, rows (that have the label).
     """
 
     task: str
@@ -68,6 +70,7 @@ class Report:
     baseline: dict[str, float]
     per_class: list[dict[str, Any]] = field(default_factory=list)
     per_target: list[dict[str, Any]] = field(default_factory=list)
+    per_label: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def verdict(self) -> str | None:
@@ -100,10 +103,11 @@ class Report:
         return asdict(self) | {"worse_than_baseline": self.verdict}
 
     def lines(self, most_classes: int | None = None) -> list[str]:
-        """The scores with their baseline, the verdict if it is bad, and a line for each target or class; of classes
-        up to `most_classes`."""
+        """The scores with their baseline, the verdict if it is bad, and a line for each target, label or class; of
+        labels and classes up to `most_classes`."""
         lines = [*self._score_lines(), *([] if self.verdict is None else [self.verdict])]
         lines += ["", *self._target_lines()] if self.per_target else []
+        lines += ["", *self._label_lines(most_classes)] if self.per_label else []
         return lines + (["", *self._class_lines(most_classes)] if self.per_class else [])
 
     def _score_lines(self) -> list[str]:
@@ -121,11 +125,16 @@ class Report:
             [str(row["target"]), *(number(row[score]) for score in (*SCORES_OF_TARGETS, "baseline_rmse"))]
             for row in self.per_target
         ]
-        first, *widths = (max(map(len, column)) for column in zip(names, *rows, strict=True))
-        return [
-            "  ".join([f"{name:<{first}}", *(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))])
-            for name, *cells in (names, *rows)
+        return _in_columns([names, *rows])
+
+    def _label_lines(self, most: int | None) -> list[str]:
+        scores = ("accuracy", "most_frequent_answer_accuracy", "precision", "recall", "f1")
+        names = ["label", "accuracy", "most frequent answer", "precision", "recall", "F1", "rows with it"]
+        rows = [
+            [str(row["label"]), *(f"{row[score]:.3f}" for score in scores), f"{row['rows']:,}"]
+            for row in self.per_label[:most]
         ]
+        return _in_columns([names, *rows]) + _hidden(len(self.per_label) - len(rows), "label", "labels")
 
     def _class_lines(self, most: int | None) -> list[str]:
         shown = self.per_class[:most]
@@ -136,12 +145,24 @@ class Report:
             f"  {row['rows']:>5,}"
             for row in shown
         ]
-        hidden = len(self.per_class) - len(shown)
-        return lines + ([f"and {hidden:,} classes more"] if hidden else [])
+        return lines + _hidden(len(self.per_class) - len(shown), "class", "classes")
 
     def __str__(self) -> str:
         """Task and rows, then `lines`."""
         return "\n".join([f"{self.task}, {self.n_rows:,} rows", *self.lines()])
+
+
+def _in_columns(rows: list[list[str]]) -> list[str]:
+    """Lines of cells below each other, the first of each line on the left of its column and the others on the right."""
+    first, *widths = (max(map(len, column)) for column in zip(*rows, strict=True))
+    return [
+        "  ".join([f"{name:<{first}}", *(f"{cell:>{width}}" for cell, width in zip(cells, widths, strict=True))])
+        for name, *cells in rows
+    ]
+
+
+def _hidden(count: int, one: str, many: str) -> list[str]:
+    return [f"and {count:,} {many if count > 1 else one} more"] if count else []
 
 
 def report(estimator: Any, X: Any, y: Any) -> Report:
@@ -155,7 +176,7 @@ def report(estimator: Any, X: Any, y: Any) -> Report:
     if not hasattr(estimator, "predict_proba"):
         return _report_numbers(y.astype(float), predicted, getattr(estimator, "target_name_", None))
     if y.ndim == 2 and y.shape[1] > 1:
-        return _report_labels(y.astype(int), predicted)
+        return _report_labels(y.astype(int), predicted, getattr(estimator, "target_name_", None))
     return _report_classes(y.reshape(-1), predicted, estimator.classes_)
 
 
@@ -199,14 +220,35 @@ def _unknown_classes(y: np.ndarray) -> list[dict[str, Any]]:
     return [{"class": label, "precision": 0.0, "recall": 0.0, "f1": 0.0, "rows": rows} for label, rows in found.items()]
 
 
-def _report_labels(T: np.ndarray, P: np.ndarray) -> Report:
+def _report_labels(T: np.ndarray, P: np.ndarray, names: Any = None) -> Report:
     predicted = (P > 0.5).astype(int)
     scores = {
         "all_labels_right": float(np.mean((predicted == T).all(axis=1))),
         "labels_right": float(np.mean(predicted == T)),
         "micro_f1": float(metrics.f1_score(T, predicted, average="micro", zero_division=0.0)),
     }
-    return Report("multilabel", len(T), scores, {"most_frequent_answer_accuracy": float(max(T.mean(), 1 - T.mean()))})
+    precision, recall, f1, rows = metrics.precision_recall_fscore_support(T, predicted, zero_division=0.0)
+    per_label = [
+        {
+            "label": name,
+            "accuracy": float(np.mean(predicted[:, k] == T[:, k])),
+            "most_frequent_answer_accuracy": _most_frequent(T[:, k]),
+            **{"precision": float(precision[k]), "recall": float(recall[k]), "f1": float(f1[k]), "rows": int(rows[k])},
+        }
+        for k, name in enumerate(_names_of_columns(names, T))
+    ]
+    baseline = {"most_frequent_answer_accuracy": _most_frequent(T)}
+    return Report("multilabel", len(T), scores, baseline, per_label=per_label)
+
+
+def _most_frequent(T: np.ndarray) -> float:
+    """The share of the more frequent one of 0 and 1."""
+    return float(max(T.mean(), 1 - T.mean()))
+
+
+def _names_of_columns(names: Any, Y: np.ndarray) -> list[Any]:
+    """The targets' names, where they are known, else their numbers."""
+    return names if isinstance(names, list) and len(names) == Y.shape[1] else list(range(Y.shape[1]))
 
 
 def _report_numbers(y: np.ndarray, predicted: np.ndarray, names: Any = None) -> Report:
@@ -214,9 +256,8 @@ def _report_numbers(y: np.ndarray, predicted: np.ndarray, names: Any = None) -> 
     scores, baseline = _scores_of_numbers(y, predicted), {"baseline_rmse": float(np.sqrt(y.var(axis=0).mean()))}
     if y.ndim == 1:
         return Report("regression", len(y), scores, baseline)
-    names = names if isinstance(names, list) and len(names) == y.shape[1] else range(y.shape[1])
     per_target = []
-    for k, name in enumerate(names):
+    for k, name in enumerate(_names_of_columns(names, y)):
         found = _scores_of_numbers(y[:, k], predicted[:, k])
         of_target = {score: found[score] for score in SCORES_OF_TARGETS}
         per_target.append({"target": name, **of_target, "baseline_rmse": float(y[:, k].std())})
