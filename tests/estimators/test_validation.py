@@ -351,3 +351,16 @@ def test_a_refit_that_time_cuts_short_leaves_the_first_weights():
     assert seen == list(range(1, 13))
     assert clf.stop_reason_ == "time limit"
     assert clf.network_.params.tobytes() == first.network_.params.tobytes()
+
+
+def test_scales_are_learned_from_the_rows_held_out_too_but_not_from_a_set_of_ones_own():
+    rng = np.random.default_rng(0)
+    X, y = {"a": np.r_[rng.normal(size=99), 1000.0], "b": ["u", "v"] * 49 + ["w", "w"]}, np.r_[np.zeros(99), 100.0]
+    other = {"a": np.full(20, 5e6), "b": ["other"] * 20}
+    options = {"hidden_layer_sizes": (4,), "max_epochs": 1, "random_state": 0}
+    for validation in (None, "last", (other, np.full(20, 7e6))):
+        model = GlassNetRegressor(early_stopping=True, **options).fit(X, y, validation=validation)
+        numbers, levels = model.encoder_.kinds_
+        assert (numbers.centre, numbers.scale) == pytest.approx((X["a"].mean(), X["a"].std()))
+        assert levels.levels == ("u", "v", "w")
+        assert (model._targets.centre[0], model._targets.scale[0]) == pytest.approx((y.mean(), y.std()))

@@ -144,3 +144,14 @@ def test_weights_of_classes_are_kept_in_a_model_file(tmp_path, labels):
     loaded = glassnet.load(tmp_path / "model.glassnet")
     assert loaded.get_params()["class_weight"] == {labels[0]: 3.0}
     assert loaded.fit(X, y).network_.params.tobytes() == clf.network_.params.tobytes()
+
+
+def test_a_validation_set_of_ones_own_is_balanced_within_itself():
+    X, y = uneven()
+    X_val, y_val = uneven(50, seed=1)
+    rows = np.r_[0:30, 40]  # of other shares than in training
+    X_val, y_val = X_val[rows], y_val[rows]
+    clf = quick(class_weight="balanced").fit(X, y, validation=(X_val, y_val))
+    P = clf.predict_proba(X_val)[np.arange(len(y_val)), np.searchsorted(clf.classes_, y_val)]
+    by_class = [-np.log(P[y_val == label]).mean() for label in clf.classes_]
+    assert clf.history_[clf.best_epoch_ - 1]["validation_loss"] == pytest.approx(np.mean(by_class), rel=1e-5)
