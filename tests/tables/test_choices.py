@@ -3,6 +3,7 @@
 import datetime
 import json
 import warnings
+from decimal import Decimal
 
 import numpy as np
 import pandas as pd
@@ -133,8 +134,15 @@ def test_as_numbers_whole_numbers_beyond_those_of_a_float_are_rounded(given):
 
 def test_an_infinity_beside_large_whole_numbers_is_refused():
     for options in ({}, {"a": "category"}):
-        with pytest.raises(DataError, match=r"^row 2: column 'a' must be finite, got inf\."):
-            fitted({"a": [WIDE + 1, float("inf"), None]}, **options)
+        for infinity in (float("inf"), Decimal("Infinity"), Decimal("1e10000")):
+            with pytest.raises(DataError, match=r"^row 2: column 'a' must be finite, got inf\."):
+                fitted({"a": [WIDE + 1, infinity, None]}, **options)
+
+
+def test_decimals_that_are_whole_are_levels_as_integers_are():
+    encoder = fitted({"a": [Decimal(WIDE + 1), Decimal("2.50"), Decimal("3.0")]}, a="category")
+    assert encoder.get_feature_names_out().tolist() == [f"a={WIDE + 1}", "a=2.5", "a=3"]
+    assert encoder.transform({"a": [WIDE + 1, 2.5, 3]}).tolist() == np.eye(3).tolist()
 
 
 def test_an_infinity_is_no_level_either():

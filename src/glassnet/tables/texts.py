@@ -155,7 +155,7 @@ def written(number: Any) -> str:
     """A number as people write it: 3 rather than 3.0, 0.5; the same text for the same number of any type."""
     if isinstance(number, int | np.integer):
         return str(int(number))
-    if isinstance(number, Decimal) and abs(number) >= EXACT and number == number.to_integral_value():
+    if isinstance(number, Decimal) and EXACT <= abs(number) < 10**308 and number == number.to_integral_value():
         return str(int(number))
     value = float(number)
     return str(int(value)) if abs(value) < EXACT and value == int(value) else str(value)
