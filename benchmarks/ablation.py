@@ -33,24 +33,33 @@ BAR = 0.3  # percent
 FOR_CLASSES = {"label_smoothing"}  # arguments that a regression does not take
 FIRST = 28
 
+BINS = {"numbers": "piecewise_linear"}
 # Ingredients of the default recipe -> arguments of the recipe without it.
 WITHOUT: dict[str, Arguments] = {
-    "cosine schedule": {"schedule": "constant"},
-    "SiLU, not ReLU": {"activation": "relu"},
-    "early stopping": {"early_stopping": False},
-    "embedding above 32 levels": {"embedding": "none"},
+    "numbers in bins": {"embedding": {"numbers": "none"}},
+    "members, not one network": {"members": 1},
+    "a second network on all rows": {"refit": False},
+    "average of the weights": {"averaging": 0.0},
+    "decay 0.3": {"weight_decay": 0.0},
+    "smooth clip": {"input_scaling": "standard"},
+    "ReLU, not SiLU": {"activation": "silu"},
+    "fan-in start": {"initializer": "auto"},
     "two hidden layers": {"hidden_layer_sizes": (128,)},
+    "dropout by task": {"dropout": 0.0},
+    "embedding above 32 levels": {"embedding": {**BINS, "above": 64}},
 }
 # What might join the default recipe -> arguments of the recipe with it.
 WITH: dict[str, Arguments] = {
-    "smooth clip": {"input_scaling": "smooth_clip"},
     "quantile to normal": {"input_scaling": "quantile"},
-    "embedding above 8 levels": {"embedding": {"above": 8}},
-    "dropout 0.15": {"dropout": 0.15},
+    "embedding above 8 levels": {"embedding": {**BINS, "above": 8}},
+    "16 members": {"members": 16},
+    "three hidden layers": {"hidden_layer_sizes": (128, 128, 128)},
+    "layers of 256": {"hidden_layer_sizes": (256, 256)},
+    "cosine schedule": {"schedule": "cosine"},
     "layer normalisation": {"normalisation": "layer"},
-    "AdamW, decay 0.01": {"optimizer": "adamw", "weight_decay": 0.01},
-    "three layers of 256": {"hidden_layer_sizes": (256, 256, 256)},
+    "clipping at 1": {"clip_norm": 1.0},
     "label smoothing 0.1": {"label_smoothing": 0.1},
+    "five folds": {"folds": 5},
 }
 
 

@@ -57,7 +57,7 @@ def covered(model: GlassNetClassifier | GlassNetRegressor, X: pl.DataFrame, y: n
 def plain(model: GlassNetClassifier | GlassNetRegressor, X: pl.DataFrame, y: np.ndarray, coverage: float) -> float:
     """Share of rows whose score is below the threshold without its margin."""
     samples = samples_of(X, y, None, "model")
-    scores = conformal_scores(model, samples, model._outputs(X)).scores[:, 0]
+    scores = conformal_scores(model, samples, model._outputs(X), model._temperature).scores[:, 0]
     return np.mean(scores <= threshold(model._conformal.scores[:, 0], coverage, margin=0.0))
 
 
@@ -99,4 +99,5 @@ def main() -> None:
     print(f"\nnot between {low:g} and {high:g} with fit alone: {', '.join(outside) or 'none'}")
 
 
-main()
+if __name__ == "__main__":
+    main()

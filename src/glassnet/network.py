@@ -160,6 +160,11 @@ class Network:
         return isinstance(layer, EnsembleDense) and not (layer.shared and block.name.endswith(".W"))
 
     @property
+    def n_dense(self) -> int:
+        """Dense layers, the output layer among them."""
+        return sum(isinstance(layer, (Dense, EnsembleDense)) for layer in self.layers)
+
+    @property
     def coefs(self) -> list[np.ndarray]:
         """The matrices W (p, q) of the dense layers, first to last, as views."""
         return [self._views[i]["W"] for i, layer in enumerate(self.layers) if isinstance(layer, Dense)]
@@ -173,7 +178,7 @@ class Network:
         """Names of what comes to the first dense layer, the rows of `coefs[0]`, from the names of the columns of X."""
         names = list(inputs)
         for layer in self.layers:
-            if isinstance(layer, Dense):
+            if isinstance(layer, (Dense, EnsembleDense)):
                 break
             names = layer.names(names)
         return names

@@ -31,7 +31,16 @@ def classes(n=3000, seed=0, k=3):
 
 
 def quick(kind, **options):
-    return kind(**{"hidden_layer_sizes": (16,), "max_epochs": 30, "learning_rate": 0.02, "random_state": 0, **options})
+    return kind(
+        **{
+            "hidden_layer_sizes": (16,),
+            "max_epochs": 30,
+            "learning_rate": 0.02,
+            "random_state": 0,
+            "preset": "plain",
+            **options,
+        }
+    )
 
 
 def share(ends, y):

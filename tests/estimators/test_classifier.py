@@ -21,7 +21,7 @@ def clouds(n=60, seed=0):
 
 
 def quick(**options):
-    return GlassNetClassifier((8,), max_epochs=30, learning_rate=0.02, random_state=0, **options)
+    return GlassNetClassifier((8,), preset="plain", max_epochs=30, learning_rate=0.02, random_state=0, **options)
 
 
 def test_three_clouds_are_told_apart_and_labels_come_back_as_they_went_in():

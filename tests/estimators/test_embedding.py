@@ -22,13 +22,13 @@ def districts(n=3000, n_levels=150, seed=0):
 @pytest.fixture(scope="module")
 def model():
     X, y, _ = districts()
-    return GlassNetRegressor((16,), max_epochs=60, random_state=0).fit(X, y)
+    return GlassNetRegressor((16,), preset="plain", max_epochs=60, random_state=0).fit(X, y)
 
 
 def test_a_category_of_many_levels_is_one_column_of_codes(model):
     assert model.encoder_.feature_names_out() == ["x", "place"]
     assert model.network_.describe()["layers"][0]["kind"] == "Columns"
-    assert model.settings_["embedding"] == {"above": 32, "width": 8}
+    assert model.settings_["embedding"] == {"above": 32, "width": 8, "numbers": "none", "bins": 48}
     assert model.embeddings_["place"].shape == (151, 8)
     assert model.embedding_levels_["place"] == ["(missing)", *(f"p{level:03}" for level in range(150))]
     assert model.coefs_[0].shape == (1 + 8, 16)
@@ -68,7 +68,7 @@ def test_limit_and_width_are_options():
     ("value", "text"),
     [
         ("onehot", 'embedding must be "auto", "none" or a dict of options, got \'onehot\''),
-        ({"size": 4}, "Options and their defaults: {'above': 32, 'width': 8}."),
+        ({"size": 4}, "Options and their defaults: {'above': 32, 'width': 8, 'numbers': 'none', 'bins': 48}."),
         ({"width": 0}, "embedding['width'] must be a whole number of at least 1, got 0"),
         ({"above": 2.5}, "embedding['above'] must be a whole number of at least 1, got 2.5"),
     ],
@@ -95,7 +95,7 @@ def test_a_table_of_codes_alone_and_names_that_collide():
 def test_it_is_saved_loaded_cloned_and_goes_on(tmp_path, engine):
     X, y, _ = districts(600, 40)
     labels = np.where(y > 0, "high", "low")
-    clf = GlassNetClassifier((6,), max_epochs=3, random_state=0, engine=engine).fit(X, labels)
+    clf = GlassNetClassifier((6,), preset="plain", max_epochs=3, random_state=0, engine=engine).fit(X, labels)
     clf.save(tmp_path / "model.glassnet")
     loaded = glassnet.load(tmp_path / "model.glassnet")
     assert np.array_equal(loaded.predict_proba(X), clf.predict_proba(X))

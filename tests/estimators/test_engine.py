@@ -27,7 +27,7 @@ def table(n=80, seed=0):
 
 
 def quick(kind=GlassNetRegressor, **options):
-    return kind(**{"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0, **options})
+    return kind(**{"hidden_layer_sizes": (8,), "max_epochs": 3, "random_state": 0, "preset": "plain", **options})
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def half(step):
 
 
 def quick(kind=GlassNetClassifier, **options):
-    return kind(**{"hidden_layer_sizes": (8,), "max_epochs": 4, "random_state": 0, **options})
+    return kind(**{"hidden_layer_sizes": (8,), "max_epochs": 4, "random_state": 0, "preset": "plain", **options})
 
 
 # --- the same from the same ---
@@ -220,7 +220,7 @@ def test_an_all_missing_column_is_an_error_with_its_name():
         ({"label_smoothing": 1.0}, "label_smoothing must be at least 0 and below 1, got 1.0"),
         ({"dtype": "float16"}, "dtype must be one of 'float32', 'float64', got 'float16'"),
         ({"random_state": -1}, "random_state "),
-        ({"optimizer": "lbfgs", "dropout": 0.5}, "dropout must be left at 0.0 with optimizer='lbfgs', got 0.5"),
+        ({"optimizer": "lbfgs", "dropout": 0.5}, "dropout must be left at 'auto' with optimizer='lbfgs', got 0.5"),
         ({"optimizer": "lbfgs", "batch_size": 32}, "batch_size must be left at 'auto' with optimizer='lbfgs', got 32"),
         ({"optimizer": "lbfgs", "schedule": "cosine"}, "schedule must be left at 'auto' with optimizer='lbfgs'"),
         ({"optimizer": "lbfgs", "clip_norm": 1.0}, "clip_norm must be left at None with optimizer='lbfgs', got 1.0"),

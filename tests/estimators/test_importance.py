@@ -28,7 +28,16 @@ def table(n=400, seed=0):
 
 
 def quick(kind=GlassNetRegressor, **options):
-    return kind(**{"hidden_layer_sizes": (16,), "max_epochs": 60, "learning_rate": 0.02, "random_state": 0, **options})
+    return kind(
+        **{
+            "hidden_layer_sizes": (16,),
+            "max_epochs": 60,
+            "learning_rate": 0.02,
+            "random_state": 0,
+            "preset": "plain",
+            **options,
+        }
+    )
 
 
 def test_columns_that_count_fall_and_others_do_not():

@@ -16,7 +16,13 @@ from glassnet.errors import NearlyUniqueWarning
 from glassnet.tables.frames import split_target, table_of
 
 MOST_ROWS = 6000  # of a table, taken evenly
-QUICK: dict[str, Any] = {"hidden_layer_sizes": (16,), "max_epochs": 15, "random_state": 0, "engine": "reference"}
+QUICK: dict[str, Any] = {
+    "preset": "plain",
+    "hidden_layer_sizes": (16,),
+    "max_epochs": 15,
+    "random_state": 0,
+    "engine": "reference",
+}
 TABLES = 30
 TWO_TARGETS = {"energy_efficiency": ["Heating Load", "Cooling Load"]}
 

@@ -17,7 +17,14 @@ def line(n=300, seed=0, noise=0.1):
 
 def quick(**options):
     return GlassNetRegressor(
-        **{"hidden_layer_sizes": (16,), "max_epochs": 60, "learning_rate": 0.02, "random_state": 0, **options}
+        **{
+            "hidden_layer_sizes": (16,),
+            "max_epochs": 60,
+            "learning_rate": 0.02,
+            "random_state": 0,
+            "preset": "plain",
+            **options,
+        }
     )
 
 

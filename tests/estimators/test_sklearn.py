@@ -39,7 +39,16 @@ def clouds(n=60, seed=0):
 
 
 def quick(kind=GlassNetClassifier, **options):
-    return kind(**{"hidden_layer_sizes": (8,), "max_epochs": 30, "learning_rate": 0.02, "random_state": 0, **options})
+    return kind(
+        **{
+            "hidden_layer_sizes": (8,),
+            "max_epochs": 30,
+            "learning_rate": 0.02,
+            "random_state": 0,
+            "preset": "plain",
+            **options,
+        }
+    )
 
 
 # --- its own checks ---

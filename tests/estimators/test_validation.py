@@ -22,7 +22,16 @@ def table(n=200, seed=0):
 
 
 def quick(kind=GlassNetClassifier, **options):
-    return kind(**{"hidden_layer_sizes": (8,), "max_epochs": 12, "learning_rate": 0.02, "random_state": 0, **options})
+    return kind(
+        **{
+            "hidden_layer_sizes": (8,),
+            "max_epochs": 12,
+            "learning_rate": 0.02,
+            "random_state": 0,
+            "preset": "plain",
+            **options,
+        }
+    )
 
 
 def by_hand(X, y, held_out, **options):

@@ -16,10 +16,11 @@ VARIANCES = {
     "he_uniform": 2 / P_IN,
     "lecun_normal": 1 / P_IN,
     "lecun_uniform": 1 / P_IN,
+    "fan_in": 1 / (3 * P_IN),
     "zeros": 0.0,
 }
 RANDOM = sorted(set(VARIANCES) - {"zeros"})
-UNIFORM = [name for name in RANDOM if name.endswith("uniform")]
+UNIFORM = [name for name in RANDOM if name.endswith("uniform") or name == "fan_in"]
 
 
 def test_every_rule_has_its_variance_here():
@@ -48,9 +49,10 @@ def test_uniform_weights_fill_their_interval_and_stay_inside(name):
 
 
 def test_the_bounds_of_the_papers():
-    # p = 2, q = 4: Glorot √(6/6) = 1, He √(6/2) = √3, LeCun √(3/2). All of them read the same uniform numbers.
+    # p = 2, q = 4: Glorot √(6/6) = 1, He √(6/2) = √3, LeCun √(3/2), fan-in 1/√2. All read the same uniform numbers.
     U = 2.0 * STREAM.uniform(2, 4) - 1.0
-    for name, a in (("glorot_uniform", 1.0), ("he_uniform", np.sqrt(3.0)), ("lecun_uniform", np.sqrt(1.5))):
+    bounds = {"glorot_uniform": 1.0, "he_uniform": np.sqrt(3.0), "lecun_uniform": np.sqrt(1.5), "fan_in": np.sqrt(0.5)}
+    for name, a in bounds.items():
         np.testing.assert_allclose(initialise_weights(name, STREAM, 2, 4), a * U, rtol=1e-15)
 
 
@@ -65,12 +67,15 @@ def test_zeros_are_zeros():
 
 
 @pytest.mark.parametrize("name", sorted(VARIANCES))
-def test_only_the_articles_rule_draws_biases(name):
+def test_only_the_articles_rule_and_fan_in_draw_biases(name):
     b = initialise_bias(name, STREAM, 3, 5000)
     assert b.shape == (5000,)
     if name == "standard_normal":
         assert abs(b.mean()) < 5 / np.sqrt(5000)
         assert abs((b**2).mean() - 1.0) < 5 * np.sqrt(2 / 5000)
+    elif name == "fan_in":  # U(-a, a) with a = 1 / √3
+        assert np.abs(b).max() <= 1 / np.sqrt(3)
+        assert abs((b**2).mean() - 1 / 9) < 5 / 9 * np.sqrt(0.8 / 5000)
     else:
         assert not b.any()
 
@@ -115,7 +120,9 @@ def test_an_unknown_rule_is_told_the_rules_there_are():
     with pytest.raises(OptionError) as caught:
         check_initialiser("he_norml")
     text = str(caught.value)
-    assert text.startswith("initializer must be one of 'auto', 'glorot_normal', 'glorot_uniform', 'he_normal', ")
+    assert text.startswith(
+        "initializer must be one of 'auto', 'fan_in', 'glorot_normal', 'glorot_uniform', 'he_normal', "
+    )
     assert text.endswith("got 'he_norml'. Did you mean 'he_normal'?")
 
 

@@ -150,7 +150,7 @@ def test_auto_says_nothing_of_what_it_would_not_have_compiled(engine):
 
 
 def test_a_backend_gets_the_arguments_it_knows(engine):
-    options = {"batch_size": 5, "l1": 0.1, "l2": 0.2, "clip_norm": 3.0, "seed": 4}
+    options = {"batch_size": 5, "l1": 0.1, "l2": 0.2, "clip_norm": 3.0, "averaging": 0.9, "seed": 4}
     network, optimiser, rows = network_of(), Adam(), rows_of()
     reference = make_backend("reference", network, optimiser, rows, **options, n_jobs=2)
     assert isinstance(reference, ReferenceBackend)

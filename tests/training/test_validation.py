@@ -1,10 +1,11 @@
 """The split into training and validation rows."""
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from glassnet.training.validation import split_groups, split_last, split_rows
+from glassnet.training.validation import split_folds, split_groups, split_last, split_rows
 
 
 @settings(deadline=None, max_examples=100, derandomize=True)
@@ -79,3 +80,24 @@ def test_the_last_rows_are_held_out():
     assert [part.tolist() for part in split_last(10, 0.25)] == [list(range(8)), [8, 9]]  # 2.5 rows round to 2
     assert [len(part) for part in split_last(3, 0.99)] == [1, 2]
     assert [len(part) for part in split_last(3, 0.1)] == [3, 0]
+
+
+@pytest.mark.parametrize("n_folds", [2, 3, 5])
+def test_folds_hold_out_every_row_once_in_equal_shares_of_each_class(n_folds):
+    classes = np.repeat([0, 1, 2], [50, 30, 7])
+    folds = split_folds(87, n_folds, seed=1, classes=classes)
+    assert np.array_equal(np.sort(np.concatenate([held for _, held in folds])), np.arange(87))
+    for training, held in folds:
+        assert np.array_equal(np.union1d(training, held), np.arange(87))
+        assert len(training) + len(held) == 87
+        for label, count in enumerate((50, 30, 7)):
+            assert abs((classes[held] == label).sum() - count / n_folds) <= 1
+    assert all(np.array_equal(a[1], b[1]) for a, b in zip(folds, split_folds(87, n_folds, 1, classes), strict=True))
+    assert not np.array_equal(folds[0][1], split_folds(87, n_folds, 2, classes)[0][1])
+
+
+def test_folds_keep_groups_together():
+    groups = np.arange(60) % 9
+    for training, held in split_folds(60, 4, seed=0, groups=groups):
+        assert not set(groups[training]) & set(groups[held])
+        assert len(set(groups[held])) in (2, 3)

@@ -32,6 +32,8 @@ IN_ADVICE = (
     "time_limit",
     "batch_size",
     "validation_fraction",
+    "preset",
+    "members",
     "time_order",
     *FLAGS,
 )

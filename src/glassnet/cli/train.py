@@ -76,15 +76,19 @@ def train(
         str | None, typer.Option(metavar="COLUMN", help="Rows alike in this column, no input, are held out together.")
     ] = None,
     seed: Annotated[int, typer.Option(metavar="NUMBER", help="The same seed gives the same model.")] = 0,
+    preset: Annotated[
+        str, typer.Option(metavar="NAME", help="default, fast, best (slower), or plain: one network.")
+    ] = "default",
     hidden: Annotated[
         str, _option(NETWORK, "Widths of the hidden layers, such as 64,32; none for a linear model.", metavar="WIDTHS")
     ] = "auto",
     activation: Annotated[str, _option(NETWORK, f"{', '.join(ACTIVATIONS)}.", metavar="NAME")] = "auto",
-    dropout: Annotated[float, _option(NETWORK, "Chance to drop a hidden unit in a step.", metavar="NUMBER")] = 0.0,
+    members: Annotated[str, _option(NETWORK, "Networks of an ensemble; 1 for one network.", metavar="NUMBER")] = "auto",
+    dropout: Annotated[str, _option(NETWORK, "Chance to drop a hidden unit in a step.", metavar="NUMBER")] = "auto",
     input_scaling: Annotated[
         str,
         _option(NETWORK, "Of numbers: standard, minmax, robust, smooth_clip, quantile or none.", metavar="NAME"),
-    ] = "standard",
+    ] = "auto",
     loss: Annotated[
         str, _option(TRAINING, "Of numbers: squared_error, absolute_error, huber or poisson (counts).", metavar="NAME")
     ] = "auto",
@@ -105,10 +109,10 @@ def train(
     schedule: Annotated[
         str, _option(TRAINING, f"Of the learning rate: {', '.join(SCHEDULES)}.", metavar="NAME")
     ] = "auto",
-    patience: Annotated[int, _option(TRAINING, "Epochs without progress before stopping.", metavar="NUMBER")] = 20,
+    patience: Annotated[str, _option(TRAINING, "Epochs without progress before stopping.", metavar="NUMBER")] = "auto",
     validation_fraction: Annotated[
-        float, _option(TRAINING, "Share of the training rows to watch for stopping early.", metavar="NUMBER")
-    ] = 0.1,
+        str, _option(TRAINING, "Share of the training rows to watch for stopping early.", metavar="NUMBER")
+    ] = "auto",
     scoring: Annotated[
         str, _option(TRAINING, "Picks the best epoch: a scorer of scikit-learn such as roc_auc.", metavar="NAME")
     ] = "auto",
@@ -152,7 +156,9 @@ def train(
     options = _options_of(
         hidden_layer_sizes=_widths(hidden),
         activation=activation,
-        dropout=dropout,
+        preset=None if preset == "default" else preset,
+        members=_number("--members", members, whole=True),
+        dropout=_number("--dropout", dropout),
         max_epochs=_number("--epochs", epochs, whole=True),
         learning_rate=_number("--learning-rate", learning_rate),
         batch_size=batch_size if batch_size == "full" else _number("--batch-size", batch_size, whole=True),
@@ -164,15 +170,15 @@ def train(
         quantiles=None if quantiles is None else _quantiles(quantiles),
         class_weight=class_weight,
         scoring=scoring,
-        refit=refit,
+        refit=refit or None,
         calibration=calibration,
         columns=_columns(column or []),
         input_scaling=input_scaling,
         l2=l2,
         l1=l1,
         schedule=schedule,
-        patience=patience,
-        validation_fraction=validation_fraction,
+        patience=_number("--patience", patience, whole=True),
+        validation_fraction=_number("--validation-fraction", validation_fraction),
         engine=engine,
         n_jobs=n_jobs,
     )

@@ -16,21 +16,23 @@ from glassnet.engine.formulas import on_numbers
 from glassnet.engine.memory import local_at, operation_at, shared_at
 from glassnet.engine.operations import Kernel
 from glassnet.engine.vectors import WORD, Vectors, writing
-from glassnet.maths.numbers import bin_share
+from glassnet.maths.numbers import bin_share, within
 
 __all__ = ["bins_forward"]
 
-TABLE_ROWS = 4  # of `maths.numbers.bin_table`
+TABLE_ROWS = 3  # of `maths.numbers.bin_table`
 
 
 def _write_bins(v: Vectors, x, a, table, stride, n_bins, n) -> None:
     """Rows x, share_1, …, share_B of A, bin after bin, a vector of samples at a time."""
-    builder, share = v.builder, on_numbers(bin_share)
+    builder, share, clip = v.builder, on_numbers(bin_share), on_numbers(within)
     X, A, table = v.pointer(x), v.pointer(a), v.pointer(table)
     n_vectors = builder.sdiv(n, WORD(v.lanes))
+    first, last = table, v.at(table, builder.sub(builder.mul(n_bins, WORD(2)), WORD(1)))
+    ends = [v.spread_from(place) for place in (first, last)]
     with cgutils.for_range(builder, n_vectors) as samples:
         place = builder.mul(samples.index, WORD(v.lanes))
-        v.store(v.load(v.at(X, place)), v.at(A, place))
+        v.store(clip(v.loaded(v.at(X, place)), *ends).value, v.at(A, place))
     with cgutils.for_range(builder, n_bins) as bins:
         places = (builder.add(bins.index, builder.mul(n_bins, WORD(k))) for k in range(TABLE_ROWS))
         of_bin = [v.spread_from(v.at(table, place)) for place in places]

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,7 +20,7 @@ from glassnet.estimators.class_weights import class_factors
 from glassnet.estimators.events import Callbacks, begin_fit, end_fit, has_callbacks, torn_down
 from glassnet.estimators.fitted import Fitted
 from glassnet.estimators.fitting import Fitting
-from glassnet.estimators.holdout import Held, check_validation
+from glassnet.estimators.holdout import check_validation
 from glassnet.estimators.pictures import Pictures
 from glassnet.estimators.samples import samples_of
 from glassnet.estimators.settings import checked_jobs, keep_settings, resolve_settings
@@ -39,6 +40,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
     _targets: Any
     _temperature: float = 1.0
     _conformal: Conformal | None = None
+    _n_vouching: int = 1  # networks, the first ones, whose scores `_conformal` holds
     _known: tuple[Any, np.ndarray] | None = None  # a table and the network's outputs for it, while a scorer looks
 
     def __init__(
@@ -46,9 +48,10 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         hidden_layer_sizes: Any = "auto",
         *,
         activation: Any = "auto",
-        dropout: Any = 0.0,
+        dropout: Any = "auto",
         normalisation: str = "none",
         embedding: Any = "auto",
+        members: Any = "auto",
         loss: Any = "auto",
         quantiles: Sequence[float] | None = None,
         label_smoothing: float = 0.0,
@@ -61,18 +64,21 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         l2: float = 0.0,
         l1: float = 0.0,
         clip_norm: float | None = None,
+        averaging: Any = "auto",
         initializer: Any = "auto",
         early_stopping: Any = "auto",
-        patience: int = 20,
-        validation_fraction: float = 0.1,
+        patience: Any = "auto",
+        validation_fraction: Any = "auto",
         validation_every: int | str = 1,
+        folds: Any = "auto",
         scoring: Any = "auto",
-        refit: bool = False,
+        refit: Any = "auto",
         class_weight: Any = None,
         columns: Any = None,
-        input_scaling: str = "standard",
+        input_scaling: str = "auto",
         target_scaling: str = "auto",
         calibration: str = "none",
+        preset: str = "default",
         dtype: Any = "float32",
         engine: str = "auto",
         n_jobs: int | None = None,
@@ -87,6 +93,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         self.dropout = dropout
         self.normalisation = normalisation
         self.embedding = embedding
+        self.members = members
         self.loss = loss
         self.quantiles = quantiles
         self.label_smoothing = label_smoothing
@@ -99,11 +106,13 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         self.l2 = l2
         self.l1 = l1
         self.clip_norm = clip_norm
+        self.averaging = averaging
         self.initializer = initializer
         self.early_stopping = early_stopping
         self.patience = patience
         self.validation_fraction = validation_fraction
         self.validation_every = validation_every
+        self.folds = folds
         self.scoring = scoring
         self.refit = refit
         self.class_weight = class_weight
@@ -111,6 +120,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         self.input_scaling = input_scaling
         self.target_scaling = target_scaling
         self.calibration = calibration
+        self.preset = preset
         self.dtype = dtype
         self.engine = engine
         self.n_jobs = n_jobs
@@ -162,16 +172,19 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
     def _fit(self, X: Any, y: Any, sample_weight: Any, validation: Any, groups: Any) -> GlassNetEstimator:
         """The steps of `fit`."""
         samples = samples_of(X, y, sample_weight, type(self).__name__, groups)
-        again = self.warm_start and hasattr(self, "network_")
+        again = self.warm_start and hasattr(self, "networks_")
         settings = self._settings(samples.n_rows, again, validation is not None or groups is not None)
         epochs = begin_fit(self, settings["max_epochs"], X, y, sample_weight)
 
         fitting = Fitting(self, samples, settings, again=again)
-        training, held = fitting.hold_out(validation, groups)
-        fitting.follow(held, epochs)
-        outcome = fitting.train(training, held)
+        if settings["folds"] > 1:
+            outcome = fitting.train_folds(validation, epochs)
+        else:
+            training, held = fitting.hold_out(validation, groups)
+            fitting.follow(held, epochs)
+            outcome = fitting.train(training, held)
         self._keep(fitting, outcome)
-        self._calibrate_on(held, fitting.validated)
+        self._calibrate_on(fitting)
         self._warn(outcome)
         end_fit(epochs)
         return self
@@ -181,11 +194,11 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         arguments = self.get_params(deep=False)
         if again:
             keep_settings(arguments, self.settings_)
-        return resolve_settings(arguments, n_rows, validation_given)
+        return resolve_settings(arguments, n_rows, validation_given, regression=not hasattr(self, "predict_proba"))
 
     def _keep(self, fitting: Fitting, outcome: Outcome) -> None:
         """Set the fitted attributes."""
-        self.network_ = fitting.network.astype(fitting.settings["dtype"])
+        self.networks_ = [network.astype(fitting.settings["dtype"]) for network in fitting.networks]
         self.encoder_ = fitting.encoder
         self._targets = fitting.targets
         self.settings_ = {name: v for name, v in fitting.settings.items() if name not in ("callbacks", "verbose")}
@@ -196,15 +209,22 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         self.__dict__.pop("_steps", None)
         self._set_sizes()
 
-    def _calibrate_on(self, held: Held | None, validated: Network) -> None:
+    def _calibrate_on(self, fitting: Fitting) -> None:
         """Temperature and conformal scores from the rows that validated, by the network that had not seen them."""
-        if held is None:
+        found = fitting.validations
+        if not found:
             return
-        rows = rows_to_calibrate_on(len(held.rows.X), self.settings_["random_state"])
-        network = validated.astype(self.network_.dtype)
-        matrix = held.rows.X[rows].astype(network.dtype, copy=False)
-        calibrate(self, held.samples.take(rows), self._outputs_of(matrix, network), self.settings_["calibration"])
-        if self.settings_["refit"]:
+        samples = fitting.samples if len(found) > 1 else found[0][0].samples
+        rows = rows_to_calibrate_on(samples.n_rows, self.settings_["random_state"])
+        Y = np.empty((samples.n_rows, self.network_.n_outputs), self.network_.dtype)
+        for held, network in found:
+            matrix = held.rows.X.astype(self.network_.dtype, copy=False)
+            Y[slice(None) if held.places is None else held.places] = self._outputs_of(
+                matrix, [network.astype(self.network_.dtype)]
+            )
+        calibrate(self, samples.take(rows), Y[rows], self.settings_["calibration"])
+        self._n_vouching = len(found)
+        if self.settings_["refit"] is True:
             self._conformal = None  # the network has been trained on these rows, and would seem surer than it is
 
     def calibrate(self, X: Any, y: Any, *, sample_weight: Any = None) -> GlassNetEstimator:
@@ -222,6 +242,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         samples = samples.take(rows_to_calibrate_on(samples.n_rows, self.settings_["random_state"]))
         Y = self._outputs_of(self.encoder_.encode(samples.table, self.network_.dtype))
         calibrate(self, samples, Y, self.calibration)
+        self._n_vouching = len(self.networks_)
         return self
 
     def _warn(self, outcome: Outcome) -> None:
@@ -245,8 +266,8 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
 
     def _require_fitted(self) -> None:
         """Raise scikit-learn's NotFittedError before fit. Its own check makes up tags first, which takes 20 µs."""
-        if "network_" not in self.__dict__:
-            check_is_fitted(self, "network_")
+        if "networks_" not in self.__dict__:
+            check_is_fitted(self, "networks_")
 
     def _encoded(self, X: Any) -> np.ndarray:
         """The matrix of a table, in the network's float type; warns where only one of table and training has names."""
@@ -261,16 +282,28 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
             return self._known[1]
         return self._outputs_of(self._encoded(X))
 
-    def _outputs_of(self, matrix: np.ndarray, network: Network | None = None) -> np.ndarray:
-        """The outputs Y (n, K) of the network, or of another one, for encoded rows, by the engine that trained it."""
+    def _vouching(self) -> Any:
+        """The estimator with the networks whose scores intervals and sets go by: not the one that saw all rows."""
+        twin = copy.copy(self)
+        twin.networks_ = self.networks_[: self._n_vouching]
+        return twin
+
+    def _outputs_of(self, matrix: np.ndarray, networks: list[Network] | None = None) -> np.ndarray:
+        """The mean outputs Y (n, K) of the networks, or of others, for encoded rows, by the engine that trained."""
         kind, required, n_jobs = self.settings_["engine"], self.engine == "compiled", checked_jobs(self.n_jobs)
-        return outputs_of(kind, network or self.network_, matrix, n_jobs=n_jobs, required=required)
+        networks = networks or self.networks_
+        outputs = [outputs_of(kind, network, matrix, n_jobs=n_jobs, required=required) for network in networks]
+        return outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0)
 
     def hidden(self, X: Any, layer: int = -1) -> np.ndarray:
-        """Values of a hidden layer for each row, (n, units); -1 is the last one. A learned set of features."""
+        """Values of a hidden layer for each row, (n, units); -1 is the last one. A learned set of features.
+
+        Of an ensemble, those of its members side by side, (n, members · units).
+        """
         matrix = self._encoded(X)
         require_number("layer", layer, "must be a whole number, such as -1", lambda k: True, whole=True)
-        return reference_hidden(self.network_, matrix, int(layer))
+        hidden = [reference_hidden(network, matrix, int(layer)) for network in self.networks_]
+        return np.concatenate(hidden, axis=1)
 
     def __sklearn_tags__(self) -> Any:
         """scikit-learn's tags: tables may have missing values, categories and text."""

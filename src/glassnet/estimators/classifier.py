@@ -26,16 +26,23 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
 
     Parameters
     ----------
-    "auto" is decided in `fit`; `settings_` says what it became.
+    "auto" is decided in `fit`, as `preset` has it; `settings_` says what it became.
+
+    preset : "default" (an ensemble, as accurate as gradient boosting in about its time), "fast", "best" (folds), or
+        "plain" (one network, the quickest to train and the easiest to look into). A preset is a set of the arguments
+        below; any that is given stays as it is given. See `glassnet.estimators.presets` and docs/estimators.md.
 
     hidden_layer_sizes : widths of the hidden layers, such as (64, 32); () is a linear model.
     activation : a name ("relu", "tanh", "sigmoid", "silu", "gelu", "mish", "elu", "selu", "leaky_relu", "softplus",
         "identity"), a pair of functions (value, slope), or a list with one for each hidden layer.
+    members : networks of an ensemble, trained as one; each has scales of its own on the weights that all share, and an
+        output layer of its own. 1 is one network. `member` gives one of them.
     dropout : chance in [0, 1) that a hidden unit is dropped in a training step, or a list with one for each layer.
     normalisation : "none", or "layer" for layer normalisation before each activation.
     embedding : what becomes of categories of many levels. "auto" gives each of more than 32 levels 8 learned numbers in
         place of a column of 0 and 1, see `embeddings_`; {"above": 20, "width": 4} is another limit and another width;
-        "none" gives the 64 most frequent levels a column each.
+        "none" gives the 64 most frequent levels a column each. With {"numbers": "piecewise_linear", "bins": 48} each
+        number, too, becomes `width` learned numbers, by the bin it is in; presets of ensembles have it so.
     loss : "auto" (cross-entropy for the task), or a loss of your own (`custom_loss`), which sees one-hot targets with a
         column for each class.   label_smoothing : ε in [0, 1).
     optimizer : "adam", "adamw", "nesterov", "momentum", "rmsprop", "gradient_descent", "lbfgs", or an Optimiser.
@@ -45,14 +52,18 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
     max_epochs : most passes over the rows.
     weight_decay : decoupled, weights are multiplied by 1 - learning_rate · weight_decay at each step.
     l2, l1 : add ½ · l2 · ΣW² and l1 · Σ|W| to the loss, over weights, never biases.
-    clip_norm : longest gradient.   initializer : of the weights, "auto" goes by the activation.
+    clip_norm : longest gradient.   initializer : of the weights, a rule of `maths.initialisers`.
+    averaging : memory in [0, 1) of the average of the steps' weights, with which the network validates and predicts;
+        0.99 reaches back about 100 steps, 0 keeps none.
     early_stopping : stop when the validation loss has not improved for `patience` epochs, and use the weights of the
         best one. "auto" does so where the validation set has at least 10 rows.
+    folds : parts of the rows that validate in turn, a network trained for each on all others; predictions are the mean
+        of theirs. 1 holds out `validation_fraction` once.
     validation_fraction : of the rows, held out to validate.   validation_every : 2 (epochs) or "50 steps".
     scoring : what decides between epochs: "auto" and "loss" the validation loss; the name of a scikit-learn scorer
         ("roc_auc") or a function of (estimator, X, y) its value, higher is better.
-    refit : train anew on all rows afterwards, those that validated too, for as many epochs as were best. `history_` is
-        that of the first training.
+    refit : True trains anew on all rows afterwards, those that validated too, for as many epochs as were best;
+        "both" keeps both networks, and predictions are the mean of theirs. `history_` is that of the first training.
     class_weight : what rows of a class count in training and validation loss: None, a dict {label: weight}, where those
         not named count 1, or "balanced", all classes the same. It multiplies sample_weight; scorers do not see it.
     calibration : "none", or "temperature": probabilities are softened or sharpened by one number that makes the log
@@ -78,7 +89,8 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
         `scoring` is not the loss), learning_rate, seconds.   temperature_ : 1, or what calibration found.
     best_epoch_ : whose weights these are.   stop_reason_ : why training ended.
     embeddings_, embedding_levels_ : the learned numbers of categories of many levels, and what the rows stand for.
-    settings_ : what each argument became.   network_ : the trained `Network`.   encoder_ : the fitted `TableEncoder`.
+    settings_ : what each argument became.   encoder_ : the fitted `TableEncoder`.
+    networks_ : the trained networks, of which `network_` is the first; n_members_ : members of all of them.
 
     >>> from glassnet import GlassNetClassifier
     >>> X, y = [[0.0], [1.0], [2.0], [3.0]] * 10, ["low", "low", "high", "high"] * 10
@@ -164,7 +176,8 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
         Classifiers with Bounded Error Levels" (2019).
         """
         self._require_fitted()
-        return require_conformal(self, coverage).sets(self.predict_proba(X), coverage)
+        conformal = require_conformal(self, coverage)
+        return conformal.sets(self._vouching().predict_proba(X), coverage)
 
     @property
     def temperature_(self) -> float:

@@ -1,4 +1,4 @@
-"""What `embedding=` asks for: categories of many levels as learned embeddings, at the head of the network."""
+"""What `embedding=` asks for at the head of the network: categories of many levels and numbers as embeddings."""
 
 from __future__ import annotations
 
@@ -7,16 +7,20 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.errors import OptionError, require_number
+from glassnet.errors import OptionError, require_choice, require_number
 from glassnet.maths.columns import Columns
 from glassnet.maths.embeddings import Embedding
-from glassnet.maths.layers import Layer
+from glassnet.maths.layers import Dense, Layer
+from glassnet.maths.numbers import PiecewiseLinear, quantile_edges
 from glassnet.network import Network
 from glassnet.tables.encoder import TableEncoder
 
 __all__ = ["embedding_settings", "embeddings_of", "input_layers"]
 
-DEFAULTS = {"above": 32, "width": 8}
+DEFAULTS = {"above": 32, "width": 8, "numbers": "none", "bins": 48}
+IN_BINS = {"numbers": "piecewise_linear"}
+NUMBERS = ("none", *IN_BINS.values())
+MOST_IN_BINS = 100  # columns of numbers; in a wider table there are enough of them as they are, and few rows for each
 SPREAD = 0.1  # of the levels at the start: what training finds then stands out from it, at the same accuracy as 1
 PLAIN = "columns"  # name of the branch of all columns that are no codes
 
@@ -32,25 +36,38 @@ def embedding_settings(value: Any) -> Any:
             value=value,
             remedy=f"Options and their defaults: {DEFAULTS}.",
         )
-    for name, number in value.items():
+    options = {**DEFAULTS, **value}
+    require_choice("embedding['numbers']", options["numbers"], NUMBERS)
+    for name in ("above", "width", "bins"):
         rule = "must be a whole number of at least 1"
-        require_number(f"embedding[{name!r}]", number, rule, lambda n: n >= 1, whole=True)
-    return {**DEFAULTS, **{name: int(number) for name, number in value.items()}}
+        require_number(f"embedding[{name!r}]", options[name], rule, lambda n: n >= 1, whole=True)
+        options[name] = int(options[name])
+    return options
 
 
-def input_layers(encoder: TableEncoder, embedding: Any) -> list[Layer]:
-    """The layer before the first dense one: an embedding for each column of codes; none where there are no codes."""
-    coded = {found["column"]: found for found in encoder.code_columns_}
-    if not coded:
+def input_layers(encoder: TableEncoder, embedding: Any, matrix: np.ndarray) -> list[Layer]:
+    """The layer before the first dense one: an embedding for each column of codes, and of numbers where that is asked.
+
+    matrix : the encoded rows of training, in which bins are found. No layer at all where nothing is embedded.
+    """
+    if embedding == "none":
         return []
-    branches: dict[str, tuple[Any, list[Layer]]] = {}
-    plain = [column for column in range(encoder.width) if column not in coded]
-    if plain:
-        names = {found["name"] for found in coded.values()}
-        branches[PLAIN if PLAIN not in names else f"{PLAIN} as they are"] = (plain, [])
-    for column, found in coded.items():
-        branches[found["name"]] = ([column], [Embedding(found["n_codes"] - 1, embedding["width"], SPREAD)])
-    return [Columns(branches)]
+    names, branches = encoder.feature_names_out(), {}
+    if embedding["numbers"] in IN_BINS.values() and len(encoder.number_columns_) <= MOST_IN_BINS:
+        for column in encoder.number_columns_:
+            edges = quantile_edges(matrix[:, column], embedding["bins"])
+            if len(edges) > 2:  # two different numbers are yes and no
+                line = Dense(embedding["width"], "identity", "piecewise_linear")
+                branches[names[column]] = ([column], [PiecewiseLinear(edges), line])
+    for found in encoder.code_columns_:
+        layer = Embedding(found["n_codes"] - 1, embedding["width"], SPREAD)
+        branches[found["name"]] = ([found["column"]], [layer])
+    taken = {columns[0] for columns, _ in branches.values()}
+    plain = [column for column in range(encoder.width) if column not in taken]
+    if not branches:
+        return []
+    first: dict[str, Any] = {PLAIN if PLAIN not in branches else f"{PLAIN} as they are": (plain, [])} if plain else {}
+    return [Columns(first | branches)]
 
 
 def embeddings_of(network: Network, encoder: TableEncoder) -> dict[str, np.ndarray]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_is_fitted
 
+from glassnet.errors import require_number
 from glassnet.estimators.embedding import embeddings_of
 from glassnet.network import Network
 from glassnet.tables.encoder import TableEncoder
@@ -19,7 +21,7 @@ __all__ = ["Fitted"]
 class Fitted:
     """Properties and one-line methods of an estimator that has been fitted or loaded."""
 
-    network_: Network
+    networks_: list[Network]
     encoder_: TableEncoder
     history_: list[dict[str, Any]]
 
@@ -32,27 +34,70 @@ class Fitted:
             del self.feature_names_in_
         self.n_iter_ = len(self.history_)
         self.n_outputs_ = self.network_.n_outputs
-        self.n_layers_ = len(self.network_.coefs) + 1
+        self.n_layers_ = self.network_.n_dense + 1
+
+    @property
+    def network_(self) -> Network:
+        """The trained network; where there are several, see `refit`, the one that did not see the validation rows."""
+        return self._fitted_networks()[0]
+
+    @property
+    def n_members_(self) -> int:
+        """Networks whose outputs make up a prediction, the members of all ensembles; 1 for one network."""
+        return sum(network.members or 1 for network in self._fitted_networks())
+
+    def _fitted_networks(self) -> list[Network]:
+        if "networks_" not in self.__dict__:
+            raise AttributeError(f"{type(self).__name__} has no network before fit")
+        return self.networks_
+
+    def member(self, number: int) -> Any:
+        """One member of an ensemble, counted from 0, as an estimator with one plain network.
+
+        Its scales are part of its weights, so it has `coefs_`, `intercepts_`, pictures and predictions of its own. An
+        estimator of one network is its own only member. Raises OptionError where there is no such member.
+        """
+        check_is_fitted(self, "networks_")
+        rule = f"must be a whole number from 0 to {self.n_members_ - 1}"
+        require_number("member", number, rule, lambda m: 0 <= m < self.n_members_, whole=True)
+        alone = [
+            network if network.members is None else network.member(m)
+            for network in self.networks_
+            for m in range(network.members or 1)
+        ]
+        twin = copy.copy(self)
+        twin.networks_ = [alone[number]]
+        vars(twin)["_conformal"] = None  # intervals are those of all members together
+        return twin
 
     @property
     def coefs_(self) -> list[np.ndarray]:
-        """Weights (p, q) of the dense layers, first to last."""
-        check_is_fitted(self, "network_")
-        return self.network_.coefs
+        """Weights (p, q) of the dense layers, first to last. Raises AttributeError for an ensemble: ask a member."""
+        return self._only("coefs_").coefs
 
     @property
     def intercepts_(self) -> list[np.ndarray]:
-        """Biases (q,) of the dense layers, first to last."""
-        check_is_fitted(self, "network_")
-        return self.network_.intercepts
+        """Biases (q,) of the dense layers, first to last. Raises AttributeError for an ensemble: ask a member."""
+        return self._only("intercepts_").intercepts
+
+    def _only(self, attribute: str) -> Network:
+        """The one network there is. An AttributeError, so that `hasattr` is false where there are several."""
+        check_is_fitted(self, "networks_")
+        if self.n_members_ > 1:
+            raise AttributeError(
+                f"{attribute} is for one network, and this is an ensemble of {self.n_members_} members: the numbers of "
+                f"each are in member(0).{attribute}, member(1).{attribute} and so on."
+            )
+        return self.networks_[0]
 
     @property
     def embeddings_(self) -> dict[str, np.ndarray]:
         """The learned numbers of categories of many levels: by column (n, width), a row for each level.
 
-        `embedding_levels_` names the rows. Empty where no column is embedded, see `embedding`.
+        `embedding_levels_` names the rows. Empty where no column is embedded, see `embedding`. They are `network_`'s,
+        the same for all its members.
         """
-        check_is_fitted(self, "network_")
+        check_is_fitted(self, "networks_")
         return embeddings_of(self.network_, self.encoder_)
 
     @property
@@ -62,31 +107,31 @@ class Fitted:
         First "(missing)", then the levels by name, and last "(infrequent)" where some were. A level that fit did not
         see counts as infrequent where there is such a row, and else as missing.
         """
-        check_is_fitted(self, "network_")
+        check_is_fitted(self, "networks_")
         return {found["name"]: found["labels"] for found in self.encoder_.code_columns_}
 
     @property
     def loss_curve_(self) -> list[float]:
         """Training loss of each epoch."""
-        check_is_fitted(self, "network_")
+        check_is_fitted(self, "networks_")
         return [row["loss"] for row in self.history_]
 
     @property
     def columns_(self) -> list[dict[str, Any]]:
         """The columns of the table as they were fitted: name, kind, and what belongs to the kind."""
-        check_is_fitted(self, "network_")
+        check_is_fitted(self, "networks_")
         return self.encoder_.columns_
 
     def history_frame(self) -> Any:
         """`history_` as a data frame: pandas where it is installed, else polars."""
-        check_is_fitted(self, "network_")
+        check_is_fitted(self, "networks_")
         return history_frame(self.history_)
 
     def summary(self) -> str:
         """The layers of the network, their sizes and the loss, as a table in plain text."""
         from glassnet.views import describe_network
 
-        check_is_fitted(self, "network_")
+        check_is_fitted(self, "networks_")
         return describe_network(self.network_.describe())
 
     def report(self, X: Any, y: Any) -> Any:
@@ -116,7 +161,7 @@ class Fitted:
         """
         from glassnet.estimators.importance import importance
 
-        check_is_fitted(self, "network_")
+        check_is_fitted(self, "networks_")
         return importance(self, X, y, scoring, n_repeats, sample_weight, random_state)
 
     def save(self, path: str | Path) -> None:
@@ -126,5 +171,5 @@ class Fitted:
         """
         from glassnet.estimators.saving import save
 
-        check_is_fitted(self, "network_")
+        check_is_fitted(self, "networks_")
         save(self, path)

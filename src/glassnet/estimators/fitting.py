@@ -16,7 +16,7 @@ from glassnet.estimators.calibrating import check_calibration
 from glassnet.estimators.class_weights import class_factors
 from glassnet.estimators.embedding import input_layers
 from glassnet.estimators.events import Epochs, plain_callbacks
-from glassnet.estimators.holdout import Held, choose_rows, is_given
+from glassnet.estimators.holdout import Held, choose_folds, choose_rows, is_given
 from glassnet.estimators.samples import Samples, make_rows, samples_of, take
 from glassnet.estimators.scoring import LOSS, make_score, with_outputs
 from glassnet.estimators.settings import LBFGS, build_layers, build_optimiser, build_options
@@ -61,9 +61,14 @@ class Fitting:
 
         self.samples = self.counted(samples)
         self.encoder = estimator.encoder_ if again else fitted_encoder(self.samples.table, settings, name)
-        self._layers = [*input_layers(self.encoder, settings["embedding"]), *layers]
         matrix = self.matrix_of(self.samples)
+        if again:
+            self._layers = estimator.network_.layers
+        else:
+            self._layers = [*input_layers(self.encoder, settings["embedding"], matrix), *layers]
         self.network = self.new_network(matrix.shape[1])
+        self.networks: list[Network] = []  # to predict with, once trained
+        self.validations: list[tuple[Held, Network]] = []  # rows held out, and who did not see them
         self.rows = self.encoded(self.samples, matrix)
         self.progress: Progress = progress_for(estimator.verbose)
 
@@ -76,11 +81,11 @@ class Fitting:
         factors = class_factors(self.settings["class_weight"], self.targets, samples.y, samples.weights)
         return samples.multiplied(factors)
 
-    def new_network(self, n_features: int) -> Network:
+    def new_network(self, n_features: int, fold: int = 0) -> Network:
         """The network before training: the same each time, or the last fit's where training goes on from there."""
         dtype = np.dtype(np.float64 if self.settings["optimizer"] == LBFGS else self.settings["dtype"])
         sizes = self.settings["hidden_layer_sizes"]
-        network = network_that_fits(self._layers, self.loss, n_features, dtype, self.seed, sizes)
+        network = network_that_fits(self._layers, self.loss, n_features, dtype, self.seed + fold, sizes)
         if self._again:
             network.params = self.estimator.network_.params
         return network
@@ -136,7 +141,7 @@ class Fitting:
         network = self.network.astype(self.settings["dtype"])
         network.params = params
         return {
-            "network_": network,
+            "networks_": [network],
             "encoder_": self.encoder,
             "_targets": self.targets,
             "settings_": self.settings,
@@ -169,36 +174,81 @@ class Fitting:
             self.options = replace(self.options, observers=(epochs,))
 
     def train(self, training: Rows, held: Held | None) -> Outcome:
-        """Run the loop the settings ask for, on the engine they ask for; the network then has the best weights.
-
-        `validated` is the network that the held-out rows did not train: the same one, unless there is a refit.
-        """
-        run, begun = train_lbfgs if self.settings["optimizer"] == LBFGS else train, time.monotonic()
-        outcome = run(self.backend(training), self.options, None if held is None else held.rows, self.progress)
-        self.validated = self.network
-        self.validated.params = outcome.params
-        if self.settings["refit"] and held is not None and outcome.reason not in CUT_SHORT:
-            outcome = self._refit(run, outcome, held, time.monotonic() - begun)
-        self.network.params = outcome.params
+        """Run the loop the settings ask for, on the engine they ask for; `networks` then has what it came to."""
+        begun = time.monotonic()
+        outcome = self._train(training, held)
+        refit = self.settings["refit"] and held is not None and outcome.reason not in CUT_SHORT
+        if not refit:
+            return outcome
+        again = self._refit(outcome.best_epoch, held, time.monotonic() - begun)
+        if again.reason in CUT_SHORT:
+            loss, step = again.diverged_loss, again.diverged_step
+            return replace(outcome, reason=again.reason, diverged_loss=loss, diverged_step=step)
+        self._add(again)
         return outcome
 
-    def _refit(self, run: Any, outcome: Outcome, held: Held, seconds: float) -> Outcome:
-        """Train anew on all rows, the validation rows among them, for as many epochs as were best.
+    def train_folds(self, validation: Any, epochs: Epochs | None) -> Outcome:
+        """Train a network for each fold, which validates it, and with `refit` one on all rows, for the mean best epoch.
+
+        The outcome is the first fold's, and the last one's reason to stop where training was cut short.
+        """
+        begun, outcomes = time.monotonic(), []
+        folds = choose_folds(self.samples, validation, self.settings["folds"], self.seed, self._classes())
+        whole = self.options
+        for fold, (training, held_out) in enumerate(folds):
+            held = Held(take(self.rows, held_out), self.samples.take(held_out), own=False, places=held_out)
+            self.options = replace(whole, time_limit=self._time_left(whole, begun))
+            self.follow(held, epochs if fold == 0 else None)
+            self.network = self.new_network(self.rows.X.shape[1], fold)
+            outcomes.append(self._train(take(self.rows, training), held))
+            if outcomes[-1].reason in CUT_SHORT:
+                return replace(outcomes[0], reason=outcomes[-1].reason)
+        if self.settings["refit"]:
+            self.options = whole
+            mean = round(float(np.mean([outcome.best_epoch for outcome in outcomes])))
+            again = self._refit(max(mean, 1), None, time.monotonic() - begun)
+            if again.reason not in CUT_SHORT:
+                self._add(again)
+        return outcomes[0]
+
+    def _add(self, again: Outcome) -> None:
+        """Keep the network that all rows have trained, beside those that validated or in their place."""
+        if self.settings["refit"] is True:
+            self.networks = []
+        self.networks.append(self._trained(again))
+
+    def _train(self, training: Rows, held: Held | None) -> Outcome:
+        """One training; its network is kept, with the best weights, and the rows that validated it."""
+        run = train_lbfgs if self.settings["optimizer"] == LBFGS else train
+        outcome = run(self.backend(training), self.options, None if held is None else held.rows, self.progress)
+        self.networks.append(self._trained(outcome))
+        if held is not None:
+            self.validations.append((held, self.networks[-1]))
+        return outcome
+
+    def _trained(self, outcome: Outcome) -> Network:
+        self.network.params = outcome.params
+        return self.network
+
+    def _time_left(self, options: TrainingOptions, begun: float) -> float | None:
+        return None if options.time_limit is None else max(options.time_limit - (time.monotonic() - begun), 1e-3)
+
+    def _refit(self, n_epochs: int, held: Held | None, seconds: float) -> Outcome:
+        """Train anew on all rows, those that validated among them.
 
         seconds : of the time limit that are spent. Where the rest is cut short, the weights of the first training are
         the better ones, and are kept.
         """
-        units = self.samples.loss_unit, held.samples.loss_unit
-        rows, limit = join(self.rows, held.rows, units) if held.own else self.rows, self.options.time_limit
+        run = train_lbfgs if self.settings["optimizer"] == LBFGS else train
+        rows, limit = self.rows, self.options.time_limit
+        if held is not None and held.own:
+            rows = join(self.rows, held.rows, (self.samples.loss_unit, held.samples.loss_unit))
         left = None if limit is None else max(limit - seconds, 1e-3)
-        self.network = self.new_network(rows.X.shape[1])
+        others = len(self.networks) if self.settings["refit"] == "both" else 0  # beside which it begins elsewhere
+        self.network = self.new_network(rows.X.shape[1], others)
         plain: dict[str, Any] = {"score": None, "observers": (), "callbacks": ()}
-        self.options = replace(self.options, stop_after=outcome.best_epoch, time_limit=left, **plain)
-        again = run(self.backend(rows), self.options, None, self.progress)
-        if again.reason in CUT_SHORT:
-            failure = {"diverged_loss": again.diverged_loss, "diverged_step": again.diverged_step}
-            return replace(outcome, reason=again.reason, **failure)
-        return replace(outcome, params=again.params)
+        self.options = replace(self.options, stop_after=n_epochs, time_limit=left, **plain)
+        return run(self.backend(rows), self.options, None, self.progress)
 
     def backend(self, rows: Rows) -> Backend:
         """The engine the settings ask for; they then say which one that was."""
@@ -215,6 +265,7 @@ class Fitting:
             l1=float(settings["l1"]),
             l2=float(settings["l2"]),
             clip_norm=settings["clip_norm"],
+            averaging=float(settings["averaging"]),
             seed=self.seed,
             n_jobs=settings["n_jobs"],
             announce=self.progress.compiling,

@@ -12,20 +12,24 @@ from glassnet.errors import DataError, OptionError
 from glassnet.estimators.samples import Samples, native_rows
 from glassnet.tables.frames import Table, table_of
 from glassnet.training.backend import Rows
-from glassnet.training.validation import split_groups, split_last, split_rows
+from glassnet.training.validation import split_folds, split_groups, split_last, split_rows
 
-__all__ = ["LAST", "Held", "check_validation", "choose_rows", "is_given"]
+__all__ = ["LAST", "Held", "check_validation", "choose_folds", "choose_rows", "is_given"]
 
 LAST = "last"  # validation="last": rows stand in the order of time
 
 
 @dataclass(frozen=True)
 class Held:
-    """Rows that validate: encoded, as `rows`, and as they were handed over. own : whether the user passed them."""
+    """Rows that validate: encoded, as `rows`, and as they were handed over. own : whether the user passed them.
+
+    places : of a fold, the numbers of its rows among all.
+    """
 
     rows: Rows
     samples: Samples
     own: bool
+    places: np.ndarray | None = None
 
 
 def is_given(validation: Any) -> bool:
@@ -72,6 +76,25 @@ def choose_rows(
     if isinstance(validation, str):
         return split_last(samples.n_rows, fraction)
     return _last_split(validation, samples)
+
+
+def choose_folds(
+    samples: Samples, validation: Any, n_folds: int, seed: int, classes: np.ndarray | None
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Numbers of the rows to train on and of the rows held out, for each fold; see `choose_rows`.
+
+    Raises OptionError where `validation` names the rows, and DataError for fewer rows or groups than folds.
+    """
+    if validation is not None:
+        raise OptionError(
+            "must be None where folds validate each other", argument="validation", value=type(validation).__name__
+        )
+    groups = None if samples.groups is None else _numbered(samples.groups)
+    n_parts = samples.n_rows if groups is None else int(groups.max()) + 1
+    if n_parts < n_folds:
+        rule = f"must be at least folds, {n_folds}"
+        raise DataError(rule, argument="rows" if groups is None else "groups", value=n_parts)
+    return split_folds(samples.n_rows, n_folds, seed, classes, groups)
 
 
 def _numbered(groups: Any) -> np.ndarray:

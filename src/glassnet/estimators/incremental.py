@@ -26,7 +26,7 @@ def partial_fit(estimator: Any, samples: Samples, targets: Any = None) -> None:
     The first call, where no fit came before it, also learns the encoding of the table. The row order and the dropout
     masks of the k-th call are those of a fit's k-th epoch.
     """
-    again = hasattr(estimator, "network_")
+    again = hasattr(estimator, "networks_")
     settings = _settings(estimator, samples.n_rows, again)
     fitting = Fitting(estimator, samples, settings, again=again, targets=targets)
     fitting.options = replace(fitting.options, stop_after=1)
@@ -38,6 +38,7 @@ def partial_fit(estimator: Any, samples: Samples, targets: Any = None) -> None:
     history = estimator.history_ if again else []
     outcome = train(backend, fitting.options, None, fitting.progress, state=state, epoch=len(history))
     fitting.network.params = outcome.params
+    fitting.networks = [fitting.network]
     estimator._keep(fitting, replace(outcome, history=history + outcome.history))
     estimator._steps = state
     estimator._warn(outcome)
@@ -61,7 +62,10 @@ def _settings(estimator: Any, n_rows: int, again: bool) -> dict[str, Any]:
     if isinstance(arguments["schedule"], str) and arguments["schedule"] == "auto":
         arguments["schedule"] = "constant"
     arguments["early_stopping"], arguments["refit"], arguments["scoring"] = False, False, "loss"
-    return resolve_settings(arguments, n_rows)
+    arguments["folds"] = 1
+    if arguments["preset"] == "default":
+        arguments["preset"] = "plain"  # no call sees enough rows to find bins, or the epoch at which to stop
+    return resolve_settings(arguments, n_rows, regression=not hasattr(estimator, "predict_proba"))
 
 
 def class_targets_for(estimator: Any, y: Any, classes: Any) -> ClassTargets | MultilabelTargets | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import count, takewhile
 from pathlib import Path
 from typing import Any
 
 from glassnet.estimators.calibrating import conformal_of
 from glassnet.estimators.classifier import GlassNetClassifier
 from glassnet.estimators.regressor import GlassNetRegressor
-from glassnet.estimators.saving import CONFORMAL, ENCODER, PARAMETERS
+from glassnet.estimators.saving import CONFORMAL, ENCODER, name_of_params
 from glassnet.estimators.settings import option_from
 from glassnet.estimators.targets import targets_from
 from glassnet.files.model_format import read_model, reading_content
@@ -26,6 +27,10 @@ OLDER: dict[str, Any] = {
     "class_weight": None,
     "calibration": "none",
     "embedding": "none",
+    "folds": 1,
+    "members": 1,
+    "averaging": 0.0,
+    "preset": "plain",
     "columns": None,
 }
 
@@ -40,7 +45,9 @@ def load(path: str | Path) -> Any:
     with reading_content(path):
         kind = kinds[header["estimator"]]
         estimator = kind(**options_from(header["arguments"]))
-        estimator.network_ = network_from(header["network"], arrays[PARAMETERS])
+        names = takewhile(lambda name: name in arrays, map(name_of_params, count(1)))
+        params = [arrays[name] for name in (name_of_params(0), *names)]
+        estimator.networks_ = [network_from(header["network"], vector) for vector in params]
         tables = {name.removeprefix(ENCODER): a for name, a in arrays.items() if name.startswith(ENCODER)}
         estimator.encoder_ = TableEncoder.from_data(header["encoder"], tables)
         estimator._targets = targets_from(header["targets"])
@@ -56,6 +63,7 @@ def load(path: str | Path) -> Any:
         if "conformal" in header:
             scores = {name.removeprefix(CONFORMAL): a for name, a in arrays.items() if name.startswith(CONFORMAL)}
             estimator._conformal = conformal_of(header["conformal"], scores)
+            estimator._n_vouching = int(header.get("vouching", 1))
         estimator.history_ = list(header["history"])
         estimator.best_epoch_ = int(header["best_epoch"])
         estimator.stop_reason_ = str(header["stop_reason"])

@@ -9,7 +9,6 @@ from sklearn.utils.validation import check_is_fitted
 
 from glassnet.errors import ColumnError, DataError
 from glassnet.maths.layers import Activation, Dense
-from glassnet.network import Network
 from glassnet.tables.encoder import TableEncoder
 from glassnet.tables.frames import listed, table_of, target_of
 
@@ -20,7 +19,9 @@ class Pictures:
     """The `plot_…` methods. Each draws on `ax`, or on a new figure, and returns the matplotlib axes."""
 
     # What a fitted estimator has.
-    network_: Network
+    network_: Any
+    member: Any
+    n_members_: Any
     encoder_: TableEncoder
     history_: list[dict[str, Any]]
     coefs_: Any
@@ -42,26 +43,30 @@ class Pictures:
 
         return views.plot_metric(self._history(), name, ax=ax)
 
-    def plot_network(self, ax: Any = None, max_nodes: int = 12) -> Any:
-        """Nodes and weights of the network; wide layers are shortened to `max_nodes`."""
+    def plot_network(self, ax: Any = None, max_nodes: int = 12, member: int = 0) -> Any:
+        """Nodes and weights of the network, or of a member of an ensemble; wide layers are shortened to `max_nodes`."""
         from glassnet import views
 
-        check_is_fitted(self, "network_")
+        check_is_fitted(self, "networks_")
+        one = self.member(member)
         names: list[str] = []
-        for layer in self.network_.layers:
+        for layer in one.network_.layers:
             if isinstance(layer, Dense):
                 names.append(layer.activation.name)
             elif isinstance(layer, Activation):  # it stands after a dense layer that leaves the activation to it
                 names[-1] = layer.activation.name
-        return views.plot_network(
-            self.coefs_,
-            self.intercepts_,
-            input_names=self.network_.names_below(self.encoder_.feature_names_out()),
+        ax = views.plot_network(
+            one.coefs_,
+            one.intercepts_,
+            input_names=one.network_.names_below(self.encoder_.feature_names_out()),
             output_names=self._output_names(),
             activations=names,
             max_nodes=max_nodes,
             ax=ax,
         )
+        if self.n_members_ > 1:
+            ax.set_title(f"member {member} of {self.n_members_}")
+        return ax
 
     def plot_embedding(self, column: str, ax: Any = None, most: int = 40) -> Any:
         """The levels of an embedded category as points: those that say about the same lie together.
@@ -110,7 +115,7 @@ class Pictures:
         """Which class is predicted where, with the points over it; for classifiers of two features."""
         from glassnet import views
 
-        check_is_fitted(self, "network_")
+        check_is_fitted(self, "networks_")
         if not hasattr(self, "predict_proba"):
             raise DataError("needs a classifier; for numbers there is plot_predictions", argument="plot_regions")
         if self.encoder_.n_features_in_ != 2:
@@ -132,7 +137,7 @@ class Pictures:
         )
 
     def _history(self) -> list[dict[str, Any]]:
-        check_is_fitted(self, "network_")
+        check_is_fitted(self, "networks_")
         return self.history_
 
     def _output_names(self) -> list[str]:

@@ -14,7 +14,7 @@ from glassnet.maths.losses import Loss
 from glassnet.maths.optimisers import Optimiser
 from glassnet.maths.schedules import Schedule
 
-__all__ = ["CONFORMAL", "ENCODER", "PARAMETERS", "save"]
+__all__ = ["CONFORMAL", "ENCODER", "PARAMETERS", "name_of_params", "save"]
 
 PARAMETERS = "network.params"  # name of an array
 ENCODER, CONFORMAL = "encoder.", "conformal."  # beginnings of the names of others
@@ -41,11 +41,17 @@ def save(estimator: Any, path: str | Path) -> None:
         header["target"] = estimator.target_name_
     if estimator._temperature != 1.0:
         header["temperature"] = estimator._temperature
-    parts = {PARAMETERS: network.params, **{ENCODER + name: a for name, a in arrays.items()}}
+    parts = {name_of_params(i): network.params for i, network in enumerate(estimator.networks_)}
+    parts |= {**{ENCODER + name: a for name, a in arrays.items()}}
     if estimator._conformal is not None:
-        header["conformal"] = estimator._conformal.kind
+        header["conformal"], header["vouching"] = estimator._conformal.kind, estimator._n_vouching
         parts |= {CONFORMAL + name: a for name, a in estimator._conformal.arrays().items()}
     write_model(path, header, parts)
+
+
+def name_of_params(number: int) -> str:
+    """The name of the array of parameters of a network, counted from 0; all networks are laid out alike."""
+    return PARAMETERS if number == 0 else f"network.{number}.params"
 
 
 def plain_setting(name: str, value: Any) -> Any:

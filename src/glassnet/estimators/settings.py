@@ -10,12 +10,14 @@ import numpy as np
 from glassnet.errors import OptionError, require_choice, require_number
 from glassnet.estimators.class_weights import check_class_weight
 from glassnet.estimators.embedding import embedding_settings
+from glassnet.estimators.presets import PRESETS, preset_for
 from glassnet.estimators.scoring import LOSS, check_scoring_name
 from glassnet.estimators.targets import label_from
 from glassnet.maths.activations import Activation as ActivationFunction
 from glassnet.maths.activations import activation_named
 from glassnet.maths.layers import Activation, Dense, Dropout, Layer, LayerNorm
 from glassnet.maths.losses import Loss, loss_named
+from glassnet.maths.members import MOST_MEMBERS, EnsembleDense
 from glassnet.maths.optimisers import OPTIMISERS, Adam, Optimiser, optimiser_named
 from glassnet.maths.schedules import Schedule, schedule_named
 from glassnet.tables.encoder import SCALINGS
@@ -37,45 +39,59 @@ SMALLEST_VALIDATION = 10  # rows: a validation set of fewer says nothing, so ver
 LBFGS = "lbfgs"
 # The network, its loss and the encoding belong together: going on from old weights, none of them can be another.
 KEPT_BY_WARM_START = (
-    *("hidden_layer_sizes", "activation", "normalisation", "embedding", "loss", "quantiles"),
+    *("hidden_layer_sizes", "activation", "normalisation", "embedding", "members", "loss", "quantiles"),
     *("columns", "input_scaling", "target_scaling", "dtype"),
 )
 
 
-def resolve_settings(arguments: dict[str, Any], n_rows: int, validation_given: bool = False) -> dict[str, Any]:
+def resolve_settings(
+    arguments: dict[str, Any], n_rows: int, validation_given: bool = False, *, regression: bool = False
+) -> dict[str, Any]:
     """The constructor's arguments with each "auto" replaced by what it means for `n_rows` training rows.
 
     `engine` alone may stay "auto": which one it is follows from the network, see `training.choice`.
     The result can be passed to the constructor again. Raises OptionError for values that cannot be, before any work.
     """
     settings = {name: _without_numpy(value) for name, value in arguments.items()}
-    _check_choices(settings)
+    require_choice("preset", settings["preset"], PRESETS)
     lbfgs = settings["optimizer"] == LBFGS
     if lbfgs:
         _check_lbfgs(settings)
-
-    def decide(name: str, value: Any) -> None:
-        if isinstance(settings[name], str) and settings[name] == "auto":
+    preset = _preset(settings, n_rows, regression)
+    for name, value in preset.items():
+        if _is_auto(settings[name]):
             settings[name] = value
-
-    decide("hidden_layer_sizes", (128, 64) if n_rows >= 1000 else (64, 32))
     settings["hidden_layer_sizes"] = _widths(settings["hidden_layer_sizes"])
-    decide("activation", "silu")
     settings["embedding"] = embedding_settings(settings["embedding"])
-    decide("optimizer", "adam")
-    decide("batch_size", "full" if lbfgs else _batch_size(n_rows))
-    decide("max_epochs", 500 if lbfgs else 200)
-    decide(
-        "learning_rate",
-        None if lbfgs else _default_rate(settings["optimizer"], linear=not settings["hidden_layer_sizes"]),
-    )
-    decide("weight_decay", 0.0 if lbfgs else _optimiser(settings["optimizer"]).weight_decay)
-    decide("schedule", "constant" if lbfgs else "cosine")
-    decide("scoring", LOSS)
-    decide("early_stopping", validation_given or n_rows * _fraction(settings) >= SMALLEST_VALIDATION)
+    if _is_auto(settings["learning_rate"]):
+        linear = not settings["hidden_layer_sizes"]
+        settings["learning_rate"] = None if lbfgs else _default_rate(settings["optimizer"], linear)
+    if _is_auto(settings["weight_decay"]):
+        settings["weight_decay"] = 0.0 if lbfgs else _optimiser(settings["optimizer"]).weight_decay
+    if _is_auto(settings["scoring"]):
+        settings["scoring"] = LOSS
+    if _is_auto(settings["early_stopping"]):
+        settings["early_stopping"] = validation_given or n_rows * _fraction(settings) >= SMALLEST_VALIDATION
     settings["dtype"] = _type_name(settings["dtype"])
+    _check_choices(settings)
     _check_numbers(settings)
     return settings
+
+
+def _is_auto(value: Any) -> bool:
+    return isinstance(value, str) and value == "auto"
+
+
+def _preset(settings: dict[str, Any], n_rows: int, regression: bool) -> dict[str, Any]:
+    """The preset's arguments; its rates are for its optimiser, and a linear model or L-BFGS is one plain network."""
+    optimizer, sizes = settings["optimizer"], settings["hidden_layer_sizes"]
+    plain = optimizer == LBFGS or (isinstance(sizes, (tuple, list)) and not len(sizes))
+    preset = preset_for("plain" if plain else settings["preset"], n_rows, regression)
+    if optimizer == LBFGS:
+        return preset | {"batch_size": "full", "max_epochs": 500, "schedule": "constant"}
+    if not _is_auto(optimizer) and optimizer != preset["optimizer"]:
+        return {name: value for name, value in preset.items() if name not in ("learning_rate", "weight_decay")}
+    return preset
 
 
 def _without_numpy(value: Any) -> Any:
@@ -83,11 +99,6 @@ def _without_numpy(value: Any) -> Any:
     if isinstance(value, np.ndarray) and value.ndim:
         return tuple(value.tolist())
     return value.item() if isinstance(value, np.generic | np.ndarray) else value
-
-
-def _batch_size(n_rows: int) -> int:
-    """Larger tables take larger batches: about as many steps, each with less noise and less overhead."""
-    return int(np.clip(2 ** np.floor(np.log2(max(n_rows, 1) / 40)), 16, 256))
 
 
 def _optimiser(name: str | Optimiser) -> Optimiser:
@@ -137,7 +148,8 @@ def _widths(sizes: Any) -> tuple[int, ...]:
 def _check_lbfgs(settings: dict[str, Any]) -> None:
     """L-BFGS needs the same loss at every step, all rows, and finds its step lengths itself."""
     free = {
-        "dropout": (0.0, 0),
+        "dropout": ("auto", 0.0, 0),
+        "averaging": ("auto", 0.0, 0),
         "batch_size": ("auto", "full"),
         "schedule": ("auto", "constant"),
         "clip_norm": (None,),
@@ -155,7 +167,7 @@ def _check_lbfgs(settings: dict[str, Any]) -> None:
 
 
 def _check_choices(settings: dict[str, Any]) -> None:
-    """Plain choices, before anything is decided from them."""
+    """Plain choices."""
     require_choice("normalisation", settings["normalisation"], ["none", "layer"])
     require_choice("input_scaling", settings["input_scaling"], SCALINGS)
     require_choice("target_scaling", settings["target_scaling"], ["auto", "standard", "minmax", "robust", "none"])
@@ -163,7 +175,9 @@ def _check_choices(settings: dict[str, Any]) -> None:
     require_choice("calibration", settings["calibration"], ["none", "temperature"])
     check_class_weight(settings["class_weight"])
     check_scoring_name(settings["scoring"])
-    for name, types in (("warm_start", bool), ("verbose", bool | int), ("refit", bool)):
+    if not isinstance(settings["refit"], bool) and settings["refit"] != "both":
+        raise OptionError('must be True, False or "both"', argument="refit", value=settings["refit"])
+    for name, types in (("warm_start", bool), ("verbose", bool | int)):
         if not isinstance(settings[name], types):
             raise OptionError("must be True or False", argument=name, value=settings[name])
     if not isinstance(settings["callbacks"], (list, tuple)):
@@ -179,6 +193,10 @@ def _check_numbers(settings: dict[str, Any]) -> None:
         settings[name] = int(settings[name])
     for name in ("l1", "l2", "weight_decay"):
         require_number(name, settings[name], "must be at least 0", lambda v: v >= 0)
+    rule = f"must be a whole number from 1 to {MOST_MEMBERS}"
+    require_number("members", settings["members"], rule, lambda n: 1 <= n <= MOST_MEMBERS, whole=True)
+    require_number("folds", settings["folds"], "must be a whole number of at least 1", lambda n: n >= 1, whole=True)
+    require_number("averaging", settings["averaging"], "must be at least 0 and below 1", lambda a: 0 <= a < 1)
     for name in ("clip_norm", "time_limit"):
         if settings[name] is not None:
             require_number(name, settings[name], "must be positive", lambda v: v > 0)
@@ -242,15 +260,25 @@ def build_layers(settings: dict[str, Any], n_outputs: int) -> list[Layer]:
         Dropout(settings["dropout"])
     layers: list[Layer] = []
     for units, activation, rate in zip(widths, activations, rates, strict=True):
+        rule = activation_named(activation).initializer if initializer == "auto" else initializer
         if settings["normalisation"] == "layer":
-            rule = activation_named(activation).initializer if initializer == "auto" else initializer
-            layers += [Dense(units, "identity", rule), LayerNorm(), Activation(activation)]
+            layers += [_dense(settings, units, "identity", rule, not layers), LayerNorm(), Activation(activation)]
         else:
-            layers.append(Dense(units, activation, initializer))
+            layers.append(_dense(settings, units, activation, rule, not layers))
         dropout = Dropout(rate)
         if dropout.rate > 0:
             layers.append(dropout)
+    if settings["members"] > 1:
+        return [*layers, EnsembleDense(n_outputs, initializer=initializer, members=settings["members"], shared=False)]
     return [*layers, Dense(n_outputs, "identity", initializer)]
+
+
+def _dense(settings: dict[str, Any], units: int, activation: Any, rule: Any, first: bool) -> Layer:
+    """A hidden layer; of an ensemble, with scales for each member, by which members differ from the first layer on."""
+    if settings["members"] == 1:
+        return Dense(units, activation, rule)
+    start = "normal" if first else "ones"
+    return EnsembleDense(units, activation, rule, members=settings["members"], start=start)
 
 
 def build_optimiser(settings: dict[str, Any]) -> Optimiser:

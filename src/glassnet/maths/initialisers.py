@@ -9,10 +9,11 @@ With p inputs and q outputs to a layer:
     he_uniform        U(-a, a), a = √(6 / p)
     lecun_normal      N(0, 1 / p)                 LeCun et al. (1998); what SELU needs to normalise itself
     lecun_uniform     U(-a, a), a = √(3 / p)
+    fan_in            U(-a, a), a = 1 / √p, biases too  PyTorch's own for linear layers; small outputs at the start
     zeros             0: every node of a layer stays like its neighbour, so only for output layers
     piecewise_linear  row 0 U(-a, a), a = 1 / √q, and the bias too; 0 below: a line a x + c, behind `PiecewiseLinear`
 
-Biases start at 0 except in `standard_normal` and `piecewise_linear`. `"auto"` takes the rule that the layer's
+Biases start at 0 except in `standard_normal`, `fan_in` and `piecewise_linear`. `"auto"` takes the rule that the layer's
 activation names.
 """
 
@@ -72,6 +73,7 @@ INITIALISERS: dict[str, Initialiser] = {
     "he_uniform": _uniform(_he),
     "lecun_normal": _normal(_lecun),
     "lecun_uniform": _uniform(_lecun),
+    "fan_in": _uniform(lambda p, q: 1.0 / (3.0 * p)),
     "zeros": lambda random, p, q: np.zeros((p, q)),
     "piecewise_linear": _line,
 }
@@ -92,10 +94,12 @@ def initialise_weights(initializer: str | Initialiser, random: Stream, p: int, q
 
 
 def initialise_bias(initializer: str | Initialiser, random: Stream, p: int, q: int) -> np.ndarray:
-    """Biases (q,): drawn for `standard_normal`, as in the article, and for `piecewise_linear`, else zeros."""
+    """Biases (q,): drawn for `standard_normal`, as in the article, `fan_in` and `piecewise_linear`, else zeros."""
     below = random.at(first_row=p)  # the row after the p rows of weights
     if initializer == "standard_normal":
         return below.normal(1, q)[0]
+    if initializer == "fan_in":
+        return (2.0 * below.uniform(1, q)[0] - 1.0) / np.sqrt(p)
     if initializer == "piecewise_linear":
         return _symmetric(below, q)
     return np.zeros(q)

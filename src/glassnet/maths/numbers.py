@@ -8,9 +8,8 @@ so bins that x has passed are 1, those ahead of it 0, and the one it is in tells
 function of x with a slope of its own in each bin: it bends where the data are, without a hidden layer.
 Source: Gorishniy, Rubachev, Babenko, "On Embeddings for Numerical Features in Tabular Deep Learning" (2022).
 
-Beyond the edges the first and the last share go on along their lines, so that numbers out there can still be told
-apart, for `REACH` widths of their bins and no further: whatever x is, each share lies in [-3, 4], and an outlier cannot
-carry a network off.
+Beyond the edges nothing goes on: a number out there, the outlier as the year that is yet to come, is taken for the edge
+it has passed, as a decision tree would. A line that went on would carry a network off where no data have held it.
 """
 
 from __future__ import annotations
@@ -25,7 +24,6 @@ from glassnet.maths.elementary import Array, maximum, minimum, where
 from glassnet.maths.layers import Block, Draws, Layer, Parameters
 
 __all__ = [
-    "REACH",
     "PiecewiseLinear",
     "bin_share",
     "bin_share_backward",
@@ -33,56 +31,62 @@ __all__ = [
     "piecewise_linear",
     "piecewise_linear_backward",
     "quantile_edges",
+    "within",
 ]
 
-REACH = 3.0  # widths of the outermost bins that their shares go on for, beyond the edges
+ROUNDS = 8  # of taking weight from numbers that have more than a bin; each makes the bins smaller that it goes by
 LARGEST_EDGE = 1e30  # far from where float32 ends, so that nothing here overflows
 
 
 # --- the mathematics ------------------------------------------------------------------------------------------------
 
 
-def bin_share(x: Array, least: Array, most: Array, edge: Array, scale: Array) -> Array:
-    """(clip(x, least, most) - edge) · scale: the share of x in the bin that begins at `edge` and is 1/scale wide.
+def within(x: Array, least: Array, most: Array) -> Array:
+    """x, or the end it has passed."""
+    return minimum(maximum(x, least), most)
+
+
+def bin_share(x: Array, edge: Array, end: Array, scale: Array) -> Array:
+    """(clip(x, edge, end) - edge) · scale: the share of x in the bin from `edge` to `end`, which is 1/scale wide.
 
     x is clipped first, so no number is too large, and below the bin the share is exactly 0.
     """
-    return (minimum(maximum(x, least), most) - edge) * scale
+    return (within(x, edge, end) - edge) * scale
 
 
-def bin_share_backward(dA: Array, x: Array, least: Array, most: Array, edge: Array, scale: Array) -> Array:
-    """dX = dA · scale where least ≤ x < most, else 0: at an edge, the slope of the bin to its right."""
-    return where((x >= least) & (x < most), dA * scale, 0.0)
+def bin_share_backward(dA: Array, x: Array, edge: Array, end: Array, scale: Array) -> Array:
+    """dX = dA · scale where edge ≤ x < end, else 0: at an edge, the slope of the bin to its right."""
+    return where((x >= edge) & (x < end), dA * scale, 0.0)
 
 
 def bin_table(edges: np.ndarray, dtype: Any) -> np.ndarray:
-    """What `bin_share` takes for each bin, (4, B) in a float type: least, most, edge, scale.
+    """What `bin_share` takes for each bin, (3, B) in a float type: edge, end, scale.
 
     A bin of which a float type leaves nothing (edges that are equal in float32) has scale 0: its share is always 0.
     """
     e = np.asarray(edges).astype(dtype)
-    width, least, most = np.diff(e), e[:-1].copy(), e[1:].copy()
-    least[0] -= REACH * width[0]
-    most[-1] += REACH * width[-1]
     with np.errstate(divide="ignore", over="ignore"):
-        scale = 1.0 / width
-    return np.stack([least, most, e[:-1], np.where(np.isfinite(scale), scale, 0.0).astype(dtype)])
+        scale = 1.0 / np.diff(e)
+    return np.stack([e[:-1], e[1:], np.where(np.isfinite(scale), scale, 0.0).astype(dtype)])
 
 
 def piecewise_linear(X: Array, table: Array) -> Array:
-    """A = [x | share_1 | … | share_B]: X (..., n, 1), table (4, B) from `bin_table`, A (..., n, 1 + B)."""
-    return np.concatenate([X, bin_share(X, *table)], axis=-1)
+    """A = [x, at the edges at most | share_1 | … | share_B]: X (..., n, 1), table (3, B), A (..., n, 1 + B)."""
+    return np.concatenate([within(X, table[0, 0], table[1, -1]), bin_share(X, *table)], axis=-1)
 
 
 def piecewise_linear_backward(dA: Array, X: Array, table: Array) -> Array:
-    """dX = dA_0 + Σ_t dA_t · (slope of share_t at x), (..., n, 1)."""
-    return dA[..., :1] + bin_share_backward(dA[..., 1:], X, *table).sum(axis=-1, keepdims=True)
+    """dX = dA_0 + Σ_t dA_t · (slope of share_t at x), (..., n, 1); 0 beyond the edges."""
+    inside = bin_share_backward(dA[..., :1], X, table[0, 0], table[1, -1], X.dtype.type(1))
+    return inside + bin_share_backward(dA[..., 1:], X, *table).sum(axis=-1, keepdims=True)
 
 
 def quantile_edges(x: Any, n_bins: int) -> np.ndarray:
-    """Edges of bins that hold about equally many of the numbers x (n,): their quantiles 0, 1/n_bins, …, 1.
+    """Edges of at most n_bins bins that hold about equally many of the numbers x (n,).
 
-    Quantiles that coincide, as where many numbers are equal, are one edge, so there may be fewer bins; one at least.
+    Where there are no more than n_bins + 1 different numbers, each is an edge. Else edges are quantiles, among the
+    numbers themselves, of counts in which one number has at most the weight of a bin: where most are equal, 0 say, the
+    plain quantiles would nearly all be 0, and tell nothing about the rest. The least and the largest are always edges.
     Raises DataError for numbers that are not finite, or that are all the same.
     """
     require_number("n_bins", n_bins, "must be a whole number of at least 1", lambda n: n >= 1, whole=True)
@@ -96,7 +100,16 @@ def quantile_edges(x: Any, n_bins: int) -> np.ndarray:
         raise DataError(
             rule, argument="x", value=x[:1].tolist(), remedy="A constant column tells nothing: leave it out."
         )
-    return np.unique(np.quantile(x, np.linspace(0.0, 1.0, int(n_bins) + 1)))
+    values, counts = np.unique(x, return_counts=True)
+    if len(values) <= n_bins + 1:
+        return values
+    weights = counts.astype(np.float64)
+    for _ in range(ROUNDS):
+        weights = np.minimum(weights, weights.sum() / n_bins)
+    middles = np.cumsum(weights) - weights / 2
+    ranks = (middles - middles[0]) / (middles[-1] - middles[0])
+    places = np.searchsorted(ranks, np.arange(n_bins) / n_bins - 1e-9)  # the last one is none too many by rounding
+    return np.unique([*values[places], values[-1]])
 
 
 # --- the layer ------------------------------------------------------------------------------------------------------
@@ -104,6 +117,8 @@ def quantile_edges(x: Any, n_bins: int) -> np.ndarray:
 
 class PiecewiseLinear(Layer):
     """A = [x | shares of x in the bins between `edges`]: one column becomes 1 + B, without parameters.
+
+    Beyond the edges x counts as the edge it has passed.
 
     edges : e_0 < e_1 < … < e_B, two or more, as of `quantile_edges`; plain data, kept with the network.
 

@@ -119,6 +119,11 @@ class Category:
         labels += ["(infrequent)"] * self.pooled + ["(missing)"] * self.missing
         return [f"{self.name}={label}" for label in labels]
 
+    @property
+    def scaled(self) -> list[int]:
+        """Places of scaled numbers among the matrix columns: none."""
+        return []
+
     def prepare(self, values: Column, dtype: Any) -> np.ndarray:
         """The code of each value: 0 missing, k the k-th level, one more unseen; ColumnError for another family."""
         if values.dtype.kind in "fiu" and (self.spells_numbers or self.family == "number"):

@@ -287,6 +287,13 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             if isinstance(kind, Category) and kind.coded
         ]
 
+    @property
+    def number_columns_(self) -> list[int]:
+        """The columns of the matrix that hold scaled numbers: numbers, durations, elapsed days and years."""
+        check_is_fitted(self)
+        starts = zip(self.kinds_, self._starts, strict=False)
+        return [start + place for kind, start in starts for place in kind.scaled]
+
     def to_data(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         """The fitted encoder as plain data: JSON-ready values, and arrays (none at present)."""
         options = {

@@ -1,9 +1,10 @@
 """The kinds of column: number, category, date, duration; and those that were asked to be dropped.
 
-A kind is a small frozen record of plain values (so a fitted table is plain data) with the same members:
-`fit`; `names`, one a matrix column it makes; `prepare`, which takes a whole column and either refuses it, naming the
-row, or makes it ready; `write`, which encodes some rows of what `prepare` made into its slice of the matrix; and
-`plain`, `from_plain` and `describe`. Matrices are float64 there or cast on assignment, after the arithmetic.
+A kind is a small frozen record of plain values (so a fitted table is plain data) with the same members: `fit`; `names`,
+one a matrix column it makes; `scaled`, the places of numbers among these; `prepare`, which takes a whole column and
+either refuses it, naming the row, or makes it ready; `write`, which encodes some rows of what `prepare` made into its
+slice of the matrix; and `plain`, `from_plain` and `describe`. Matrices are float64 there or cast on assignment, after
+the arithmetic.
 """
 
 from __future__ import annotations
@@ -29,6 +30,11 @@ class Dropped:
     @property
     def names(self) -> list[str]:
         """No matrix columns."""
+        return []
+
+    @property
+    def scaled(self) -> list[int]:
+        """Places of scaled numbers: none."""
         return []
 
     def prepare(self, values: Any, dtype: Any) -> Any:

@@ -66,6 +66,11 @@ class Date:
         waves = [f"{self.name} {wave}({part})" for part in self.parts for wave in ("sin", "cos")]
         return [*self.elapsed.names, *self.year.names, *waves]
 
+    @property
+    def scaled(self) -> list[int]:
+        """Places of scaled numbers among the matrix columns: elapsed days, and the year behind their indicator."""
+        return self.elapsed.scaled + [len(self.elapsed.names)] * self.year.varies
+
     def prepare(self, values: Column, dtype: Any) -> np.ndarray:
         """The column as datetime64[us], wall time; ColumnError for another family, or zone or day come or gone."""
         if self.family != "text":
@@ -148,6 +153,11 @@ class Duration:
     def names(self) -> list[str]:
         """Names of the matrix columns."""
         return self.seconds.names
+
+    @property
+    def scaled(self) -> list[int]:
+        """Places of scaled numbers among the matrix columns."""
+        return self.seconds.scaled
 
     def prepare(self, values: Column, dtype: Any) -> np.ndarray:
         """The column in seconds; ColumnError for another family."""

@@ -89,6 +89,11 @@ class Number:
         """Names of the matrix columns."""
         return [self.name] * self.varies + [f"{self.name}=(missing)"] * self.missing
 
+    @property
+    def scaled(self) -> list[int]:
+        """Places of scaled numbers among the matrix columns."""
+        return [0] * self.varies
+
     def prepare(self, values: Column, dtype: Any) -> np.ndarray:
         """The column as float64, NaN = missing, or as the integers that it holds; ColumnError for another family,
         DataError for infinities."""

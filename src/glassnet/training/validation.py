@@ -6,7 +6,7 @@ import numpy as np
 
 from glassnet.maths.random import Purpose, Stream
 
-__all__ = ["split_groups", "split_last", "split_rows"]
+__all__ = ["split_folds", "split_groups", "split_last", "split_rows"]
 
 
 def split_rows(
@@ -32,6 +32,29 @@ def split_rows(
         held_out = np.concatenate([order[classes[order] == k][:count] for k, count in counts.items()])
     held_out = np.sort(held_out)
     return np.setdiff1d(np.arange(n_rows), held_out, assume_unique=True), held_out
+
+
+def split_folds(
+    n_rows: int, n_folds: int, seed: int, classes: np.ndarray | None = None, groups: np.ndarray | None = None
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Split row numbers into folds, each held out once: (training rows, rows held out), both in increasing order.
+
+    classes : (n_rows,) whole numbers; the rows of each class are dealt out one by one, so folds have equal shares.
+    groups : (n_rows,) whole numbers from 0, dealt out whole; classes do not count then.
+    A pure function of its arguments.
+    """
+    if groups is not None:
+        n_groups = int(groups.max()) + 1
+        dealt = np.empty(n_groups, np.int64)
+        dealt[Stream(seed, Purpose.SPLIT).permutation(n_groups)] = np.arange(n_groups) % n_folds
+        fold = dealt[groups]
+    else:
+        order = Stream(seed, Purpose.SPLIT).permutation(n_rows)
+        if classes is not None:
+            order = order[np.argsort(classes[order], kind="stable")]
+        fold = np.empty(n_rows, np.int64)
+        fold[order] = np.arange(n_rows) % n_folds
+    return [(np.flatnonzero(fold != k), np.flatnonzero(fold == k)) for k in range(n_folds)]
 
 
 def split_groups(

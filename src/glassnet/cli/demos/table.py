@@ -100,7 +100,7 @@ def estimator_for(data: Dataset, **options: Any) -> Any:
     """A classifier or a regressor, with the defaults but for `options`."""
     from glassnet.estimators import GlassNetClassifier, GlassNetRegressor
 
-    return (GlassNetClassifier if data.classes else GlassNetRegressor)(**options)
+    return (GlassNetClassifier if data.classes else GlassNetRegressor)(preset="plain", **options)
 
 
 def training_of(model: Any) -> str:
