@@ -75,7 +75,7 @@ def test_few_rows_have_fewer_units_and_bins_and_regressions_of_them_no_decay():
         160,
         0.3,
     )
-    assert (many["hidden_layer_sizes"], many["max_epochs"], many["weight_decay"]) == ((128, 128), 80, 0.3)
+    assert (many["hidden_layer_sizes"], many["max_epochs"], many["weight_decay"]) == ((128, 128), 50, 0.3)
     assert "bins" not in many["embedding"]
     assert preset_for("default", 1999, regression=True)["weight_decay"] == 0.0
     assert preset_for("best", 999, regression=False)["folds"] == 5

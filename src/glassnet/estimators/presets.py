@@ -46,8 +46,8 @@ ENSEMBLE: dict[str, Any] = {
     "hidden_layer_sizes": (128, 128),
     "initializer": "fan_in",
     "input_scaling": "smooth_clip",
-    "learning_rate": 0.003,
-    "max_epochs": 80,
+    "learning_rate": 0.005,
+    "max_epochs": 50,
     "members": 8,
     "optimizer": "adamw",
     "patience": 10,
@@ -60,10 +60,11 @@ BEST: dict[str, Any] = {"folds": 5}
 FEW: dict[str, Any] = {
     "embedding": {"numbers": "piecewise_linear", "bins": 16},
     "hidden_layer_sizes": (64, 64),
+    "learning_rate": 0.003,
     "max_epochs": 160,
     "patience": 20,
 }
-FAST: dict[str, Any] = {"members": 4, "refit": False, "max_epochs": 60, "patience": 8}
+FAST: dict[str, Any] = {"members": 4, "refit": False, "max_epochs": 40, "patience": 8}
 
 
 def preset_for(name: str, n_rows: int, regression: bool) -> dict[str, Any]:
