@@ -55,7 +55,7 @@ def test_a_level_that_training_did_not_know_is_predicted_like_a_missing_one(mode
 
 def test_limit_and_width_are_options():
     X, y, _ = districts(400, 20)
-    quick = {"hidden_layer_sizes": (4,), "max_epochs": 2, "random_state": 0}
+    quick = {"hidden_layer_sizes": (4,), "max_epochs": 2, "random_state": 0, "preset": "plain"}
     coded = GlassNetRegressor(embedding={"above": 19, "width": 3}, **quick).fit(X, y)
     assert coded.embeddings_["place"].shape == (21, 3)
     assert GlassNetRegressor(embedding={"above": 20}, **quick).fit(X, y).embeddings_ == {}
@@ -81,7 +81,7 @@ def test_what_cannot_be_is_refused(value, text):
 
 def test_a_table_of_codes_alone_and_names_that_collide():
     X, y, _ = districts(400, 40)
-    quick = {"hidden_layer_sizes": (4,), "max_epochs": 2, "random_state": 0}
+    quick = {"hidden_layer_sizes": (4,), "max_epochs": 2, "random_state": 0, "preset": "plain"}
     alone = GlassNetRegressor(**quick).fit(X[["place"]], y)
     assert alone.coefs_[0].shape == (8, 4)
     same = GlassNetRegressor(**quick).fit(X.rename(columns={"place": "columns"}), y)
