@@ -29,6 +29,7 @@ ELEMENTWISE: dict[str, tuple[Callable[..., Any], Callable[..., Any], bool]] = {
 }
 OUTPUTS: dict[str, Callable[..., Any]] = {"identity": identity, "sigmoid": sigmoid, "exp": exp}
 SHARED_KERNELS = ("product", "dots", "transpose")
+RUNS = ("add_slices", "clip", "train", "train_ensemble", "predict")
 PLAIN = (
     "gather",
     "dense_forward",
@@ -70,7 +71,7 @@ def names(dtype: Any) -> list[str]:
         "output": ["softmax", *OUTPUTS],
         "update": [name for name in OPTIMISERS if name != "adamw"],
     }
-    plain = [kernel_name(kind, dtype) for kind in (*SHARED_KERNELS, *PLAIN, "add_slices", "clip", "train", "predict")]
+    plain = [kernel_name(kind, dtype) for kind in (*SHARED_KERNELS, *PLAIN, *RUNS)]
     plain.append(kernel_name("random_words", np.uint64))
     return plain + [kernel_name(kind, dtype, formula) for kind, all_ in formulas.items() for formula in all_]
 

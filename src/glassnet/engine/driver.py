@@ -48,9 +48,9 @@ from glassnet.engine.memory import (
 )
 from glassnet.engine.operations import Kernel
 from glassnet.engine.records import ABORT, OPERATION_SIZE, SHARED
-from glassnet.engine.updates import n_folded, own_ranges
+from glassnet.engine.updates import n_folded, own_blocks, own_ranges
 
-__all__ = ["predict", "train"]
+__all__ = ["predict", "train", "train_ensemble"]
 
 SPINS = 2000  # looks at the barrier, about a microsecond, before a waiting thread offers its processor to others
 WAITING, ROUND = SHARED.fields["waiting"][1], SHARED.fields["round"][1]  # type: ignore[index]
@@ -299,19 +299,14 @@ def _ensemble_of(dtype: Any) -> Any:
 
 def train(dtype: Any) -> Kernel:
     """One thread's part of a run of training steps; the third address is that of the loss's operation."""
-    (take_slices, take_narrow, take_together), take_members = _chunk_of(dtype), _ensemble_of(dtype)
-    (begin_step, end_step), on_own_ranges = _accounts(dtype), own_ranges()
+    take_slices, take_narrow, take_together = _chunk_of(dtype)
+    on_own_ranges = own_ranges()
 
     @jit
     def take_batch(shared, local, at_shared, at_local, at_loss, n_batch):
-        """All chunks of a batch; false if the step is given up."""
-        start, done, sliced, going = local.first, 0, shared.n_slices > 1 or shared.n_members > 0, True
+        """All chunks of a batch; the number of sums of losses they left, 0 if the step is given up."""
+        start, done, sliced, going = local.first, 0, shared.n_slices > 1, True
         most = min(shared.chunk, n_batch)
-        if shared.n_members:
-            going, done = (
-                take_members(shared, local, at_shared, at_local, at_loss, n_batch // shared.n_members),
-                n_batch,
-            )
         while done < n_batch and going:
             local.first, local.offset, n = start + done, done, min(shared.chunk, n_batch - done)
             if sliced:
@@ -321,20 +316,37 @@ def train(dtype: Any) -> Kernel:
             else:
                 going = take_together(shared, local, at_shared, at_local, at_loss, n)
             done += shared.chunk
-        if not sliced:
-            return going
-        if not barrier(at_shared, shared.n_threads, shared.stop) or shared.stopping:
-            return False
-        if n_folded(shared) < shared.n_slices and shared.n_slices > 1:
-            on_own_ranges(shared.add_slices, shared, local, at_shared, at_local)
-        return True
+        if sliced:
+            if not barrier(at_shared, shared.n_threads, shared.stop) or shared.stopping:
+                return 0
+            if n_folded(shared) < shared.n_slices:
+                on_own_ranges(shared.add_slices, shared, local, at_shared, at_local)
+        return local.number * shared.n_slices if going else 0
+
+    return _training(dtype, take_batch, on_own_ranges)
+
+
+def train_ensemble(dtype: Any) -> Kernel:
+    """One thread's part of a run of training steps of an ensemble: a kernel of its own, as each compiles sooner."""
+    take_members, on_own_blocks = _ensemble_of(dtype), own_blocks()
 
     @jit
-    def n_sums(shared, local, n_batch):
-        """Sums of losses that a step has left."""
-        if shared.n_members == 0:
-            return local.number * shared.n_slices
-        return shared.n_members * ((n_batch // shared.n_members + shared.chunk - 1) // shared.chunk)
+    def take_batch(shared, local, at_shared, at_local, at_loss, n_batch):
+        """All members' batches; the number of sums of losses they left, 0 if the step is given up."""
+        n = n_batch // shared.n_members
+        take_members(shared, local, at_shared, at_local, at_loss, n)
+        if not barrier(at_shared, shared.n_threads, shared.stop) or shared.stopping:
+            return 0
+        if n_folded(shared) < shared.n_slices and shared.n_slices > 1:
+            on_own_blocks(shared.add_slices, shared, local, at_shared, at_local)
+        return shared.n_members * ((n + shared.chunk - 1) // shared.chunk)
+
+    return _training(dtype, take_batch, on_own_blocks)
+
+
+def _training(dtype: Any, take_batch: Any, on_own: Any) -> Kernel:
+    """The steps of a run, from functions that take a batch through the network and that update a thread's share."""
+    begin_step, end_step = _accounts(dtype)
 
     @jit
     def take_step(shared, local, at_shared, at_local, at_loss, step):
@@ -342,7 +354,8 @@ def train(dtype: Any) -> Kernel:
         n_threads, stop, local.first = shared.n_threads, shared.stop, step * shared.batch
         n_batch = min(shared.batch, shared.n_rows - local.first)
         begin_step(shared, local, step, local.first, n_batch)
-        if not take_batch(shared, local, at_shared, at_local, at_loss, n_batch):
+        n_sums = take_batch(shared, local, at_shared, at_local, at_loss, n_batch)
+        if n_sums == 0:
             return False
         if shared.clip_norm > 0.0:
             if not barrier(at_shared, n_threads, stop):
@@ -350,9 +363,9 @@ def train(dtype: Any) -> Kernel:
             call(shared.clip, (at_shared, at_local, 0))
             if not barrier(at_shared, n_threads, stop):
                 return False
-        on_own_ranges(shared.update, shared, local, at_shared, at_local)
+        on_own(shared.update, shared, local, at_shared, at_local)
         if local.thread == 0:
-            end_step(shared, step, n_sums(shared, local, n_batch))
+            end_step(shared, step, n_sums)
         return barrier(at_shared, n_threads, stop)
 
     def kernel(at_shared, at_local, at_loss):

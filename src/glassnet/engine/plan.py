@@ -164,7 +164,7 @@ def _kernels(network: Network, optimiser: Optimiser | None) -> dict[str, str]:
         "output": kernel_name("output", dtype, OUTPUT_OF.get(network.loss.name, "identity")),
     }
     if optimiser is not None:
-        kernels["train"] = kernel_name("train", dtype)
+        kernels["train"] = kernel_name("train" if network.members is None else "train_ensemble", dtype)
         kernels["update"] = kernel_name("update", dtype, "adam" if optimiser.name == "adamw" else optimiser.name)
     return kernels
 

@@ -14,7 +14,7 @@ from glassnet.maths.averaging import averaged, share_of_step
 from glassnet.maths.optimisers import OPTIMISERS
 from glassnet.maths.penalties import decay, penalty_backward
 
-__all__ = ["add_slices", "clip", "n_folded", "own_ranges", "update"]
+__all__ = ["add_slices", "clip", "n_folded", "own_blocks", "own_ranges", "update"]
 
 
 def _uniform(formula: Any, n_moments: int, n_factors: int) -> Any:
@@ -129,21 +129,24 @@ def add_slices(dtype: Any) -> Kernel:
     return kernel
 
 
-def own_ranges() -> Any:
-    """A function that calls a kernel on this thread's share of the parameters: its rows of each layer's.
+@jit
+def call_on(kernel, local, at_shared, at_local, begin, end, is_weight):
+    """Call a kernel on a run of parameters of one role, unless it is empty."""
+    if end > begin:
+        local.from_param, local.to_param, local.is_weight = begin, end, is_weight
+        call(kernel, (at_shared, at_local, 0))
 
-    Each call is for a run of parameters of one role, local.from_param to local.to_param. In an ensemble, where threads
-    have waited for all gradients, it is a part of each block. Slices have no sums of what one member alone has.
+
+def own_blocks() -> Any:
+    """A function that calls a kernel on this thread's part of each block of an ensemble's parameters.
+
+    All threads have waited for the gradients. Slices have no sums of what one member alone has.
     """
 
     @jit
-    def call_on(kernel, local, at_shared, at_local, begin, end, is_weight):
-        if end > begin:
-            local.from_param, local.to_param, local.is_weight = begin, end, is_weight
-            call(kernel, (at_shared, at_local, 0))
-
-    @jit
     def on_own_blocks(kernel, shared, local, at_shared, at_local):
+        if kernel == 0:
+            return
         roles, thread, n_threads = int64s(shared.roles, N_ROLE * shared.n_roles), local.thread, shared.n_threads
         for r in range(shared.n_roles):
             begin, end, is_weight = roles[N_ROLE * r], roles[N_ROLE * r + 1], roles[N_ROLE * r + 2]
@@ -152,12 +155,18 @@ def own_ranges() -> Any:
             first, last = (end - begin) * thread // n_threads, (end - begin) * (thread + 1) // n_threads
             call_on(kernel, local, at_shared, at_local, begin + first, begin + last, is_weight)
 
+    return on_own_blocks
+
+
+def own_ranges() -> Any:
+    """A function that calls a kernel on this thread's share of the parameters: its rows of each layer's.
+
+    Each call is for a run of parameters of one role, local.from_param to local.to_param.
+    """
+
     @jit
     def on_own_ranges(kernel, shared, local, at_shared, at_local):
         if kernel == 0:
-            return
-        if shared.n_members:
-            on_own_blocks(kernel, shared, local, at_shared, at_local)
             return
         for i in range(shared.n_operations):
             operation = operation_at(shared.operations + i * OPERATION_SIZE)
