@@ -18,8 +18,8 @@ from glassnet.tables.encoder import TableEncoder
 __all__ = ["embedding_settings", "embeddings_of", "input_layers"]
 
 DEFAULTS = {"above": 32, "width": 8, "numbers": "none", "bins": 48}
-IN_BINS = {"numbers": "piecewise_linear"}
-NUMBERS = ("none", *IN_BINS.values())
+IN_BINS = "piecewise_linear"
+NUMBERS = ("none", IN_BINS)
 MOST_IN_BINS = 100  # columns of numbers; in a wider table there are enough of them as they are, and few rows for each
 SPREAD = 0.1  # of the levels at the start: what training finds then stands out from it, at the same accuracy as 1
 PLAIN = "columns"  # name of the branch of all columns that are no codes
@@ -53,7 +53,7 @@ def input_layers(encoder: TableEncoder, embedding: Any, matrix: np.ndarray) -> l
     if embedding == "none":
         return []
     names, branches = encoder.feature_names_out(), {}
-    if embedding["numbers"] in IN_BINS.values() and len(encoder.number_columns_) <= MOST_IN_BINS:
+    if embedding["numbers"] == IN_BINS and len(encoder.number_columns_) <= MOST_IN_BINS:
         for column in encoder.number_columns_:
             edges = quantile_edges(matrix[:, column], embedding["bins"])
             if len(edges) > 2:  # two different numbers are yes and no

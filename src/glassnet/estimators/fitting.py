@@ -180,7 +180,7 @@ class Fitting:
         refit = self.settings["refit"] and held is not None and outcome.reason not in CUT_SHORT
         if not refit:
             return outcome
-        again = self._refit(outcome.best_epoch, held, time.monotonic() - begun)
+        again = self._refit(outcome.best_epoch, held, begun)
         if again.reason in CUT_SHORT:
             loss, step = again.diverged_loss, again.diverged_step
             return replace(outcome, reason=again.reason, diverged_loss=loss, diverged_step=step)
@@ -206,7 +206,7 @@ class Fitting:
         if self.settings["refit"]:
             self.options = whole
             mean = round(float(np.mean([outcome.best_epoch for outcome in outcomes])))
-            again = self._refit(max(mean, 1), None, time.monotonic() - begun)
+            again = self._refit(max(mean, 1), None, begun)
             if again.reason not in CUT_SHORT:
                 self._add(again)
         return outcomes[0]
@@ -233,17 +233,16 @@ class Fitting:
     def _time_left(self, options: TrainingOptions, begun: float) -> float | None:
         return None if options.time_limit is None else max(options.time_limit - (time.monotonic() - begun), 1e-3)
 
-    def _refit(self, n_epochs: int, held: Held | None, seconds: float) -> Outcome:
+    def _refit(self, n_epochs: int, held: Held | None, begun: float) -> Outcome:
         """Train anew on all rows, those that validated among them.
 
-        seconds : of the time limit that are spent. Where the rest is cut short, the weights of the first training are
-        the better ones, and are kept.
+        begun : when the time limit began to run. Where the rest of it cuts this short, the weights of the first
+        training are the better ones, and are kept.
         """
         run = train_lbfgs if self.settings["optimizer"] == LBFGS else train
-        rows, limit = self.rows, self.options.time_limit
+        rows, left = self.rows, self._time_left(self.options, begun)
         if held is not None and held.own:
             rows = join(self.rows, held.rows, (self.samples.loss_unit, held.samples.loss_unit))
-        left = None if limit is None else max(limit - seconds, 1e-3)
         others = len(self.networks) if self.settings["refit"] == "both" else 0  # beside which it begins elsewhere
         self.network = self.new_network(rows.X.shape[1], others)
         plain: dict[str, Any] = {"score": None, "observers": (), "callbacks": ()}
