@@ -64,7 +64,7 @@ print(time.perf_counter() - started, "numba" in sys.modules)
 
 
 def needed(activations: list[str]) -> list[str]:
-    """Kernels that training a classifier takes, "train" and the matrix kernels apart."""
+    """Kernels that training a classifier takes, "train_together" and the matrix kernels apart."""
     plain = ["gather", "dense_forward", "dense_backward", "dense_gradient"]
     names = [catalogue.kernel_name(kind, DTYPE) for kind in plain]
     for name in activations:
@@ -102,7 +102,7 @@ def monolith(names: list[str], exported: str, with_matrix: bool) -> bytes:
             lines += [f"    {'el' if i > 1 else ''}if number == {i}:", f"        kernel_{i}(shared, local, operation)"]
         exec("\n".join(lines), scope)
         with instead(driver, updates, call=jit(scope["choose"])):
-            return compiler.object_code(driver.train(DTYPE), exported)
+            return compiler.object_code(driver.train_together(DTYPE), exported)
 
 
 def compiled(names: list[str]) -> tuple[dict[str, bytes], dict[str, float]]:
@@ -157,7 +157,7 @@ def compare() -> None:
     start_numba()
     print(f"{'':44} {'compile, CPU s':>15} {'load, ms':>9} {'bytes':>9}")
     matrix = [catalogue.kernel_name(name, DTYPE) for name in catalogue.SHARED_KERNELS]
-    train = catalogue.kernel_name("train", DTYPE)
+    train = catalogue.kernel_name("train_together", DTYPE)
     found: dict[str, tuple[list[str], dict[str, bytes]]] = {}
 
     def show(what: str, objects: dict[str, bytes], seconds: float) -> None:

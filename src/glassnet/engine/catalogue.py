@@ -29,7 +29,7 @@ ELEMENTWISE: dict[str, tuple[Callable[..., Any], Callable[..., Any], bool]] = {
 }
 OUTPUTS: dict[str, Callable[..., Any]] = {"identity": identity, "sigmoid": sigmoid, "exp": exp}
 SHARED_KERNELS = ("product", "dots", "transpose")
-RUNS = ("add_slices", "clip", "train", "train_ensemble", "predict")
+RUNS = ("add_slices", "clip", "train_members", "train_narrow", "train_slices", "train_together", "predict")
 PLAIN = (
     "gather",
     "dense_forward",

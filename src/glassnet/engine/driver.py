@@ -50,7 +50,7 @@ from glassnet.engine.operations import Kernel
 from glassnet.engine.records import ABORT, OPERATION_SIZE, SHARED
 from glassnet.engine.updates import n_folded, own_blocks, own_ranges
 
-__all__ = ["predict", "train", "train_ensemble"]
+__all__ = ["predict", "train_members", "train_narrow", "train_slices", "train_together"]
 
 SPINS = 2000  # looks at the barrier, about a microsecond, before a waiting thread offers its processor to others
 WAITING, ROUND = SHARED.fields["waiting"][1], SHARED.fields["round"][1]  # type: ignore[index]
@@ -189,17 +189,89 @@ def _there_and_back(dtype: Any) -> Any:
     return there_and_back
 
 
-def _chunk_of(dtype: Any) -> tuple[Any, Any, Any]:
-    """Functions that take one chunk of a batch through the network, up to its gradients: in slices, narrow, together.
+def _chunks_of(dtype: Any, take_chunk: Any) -> Any:
+    """A function that takes all chunks of a batch through the network; false as for what takes one.
 
-    They return false if the step is to be given up: nothing of it has reached the parameters.
+    take_chunk : (shared, local, at_shared, at_local, at_loss, n, most) of a chunk of n columns, `most` in the longest;
+    false if the step is to be given up: nothing of it has reached the parameters.
     """
+
+    @jit
+    def take_chunks(shared, local, at_shared, at_local, at_loss, n_batch):
+        start, done, going, most = local.first, 0, True, min(shared.chunk, n_batch)
+        while done < n_batch and going:
+            local.first, local.offset, n = start + done, done, min(shared.chunk, n_batch - done)
+            going = take_chunk(shared, local, at_shared, at_local, at_loss, n, most)
+            local.number += 1
+            done += shared.chunk
+        return going
+
+    return take_chunks
+
+
+def train_narrow(dtype: Any) -> Kernel:
+    """One thread's part of a run of training steps by the kernel of a narrow network; see `_training`."""
+    take_columns, _, _, _ = passes(dtype)
+
+    @jit
+    def take_chunk(shared, local, at_shared, at_local, at_loss, n, most):
+        if fetch_now(shared.stop):
+            return False
+        take_columns(local, n, n, 1)
+        call(shared.gather, (at_shared, at_local, 0))
+        call(shared.narrow, (at_shared, at_local, at_loss))
+        return True
+
+    take_chunks = _chunks_of(dtype, take_chunk)
+
+    @jit
+    def take_batch(shared, local, at_shared, at_local, at_loss, n_batch):
+        return local.number if take_chunks(shared, local, at_shared, at_local, at_loss, n_batch) else 0
+
+    return _training(dtype, take_batch, own_ranges())
+
+
+def train_together(dtype: Any) -> Kernel:
+    """One thread's part of a run of training steps whose chunks all threads take together; see `_training`."""
     take_columns, _, _, gradients = passes(dtype)
     there_and_back = _there_and_back(dtype)
+    sum_losses, block = _sum_losses(dtype), machine.block(dtype)
+
+    @jit
+    def take_chunk(shared, local, at_shared, at_local, at_loss, n, most):
+        if local.number > 0 and not barrier(at_shared, shared.n_threads, shared.stop):
+            return False
+        take_columns(local, n, n, shared.n_threads)
+        there_and_back(shared, local, at_shared, at_local, at_loss)
+        if local.thread == 0:
+            shared.stopping = fetch_now(shared.stop)
+        if not barrier(at_shared, shared.n_threads, shared.stop) or shared.stopping:
+            return False
+        if local.thread == 0:
+            sum_losses(shared, 0, (n + block - 1) // block * block, local.number)
+        local.gradient, local.from_column, local.n_columns = shared.gradient, 0, n
+        local.adding = 1 if local.number > 0 else 0
+        local.part, local.n_parts = local.thread, shared.n_threads
+        gradients(shared, at_shared, at_local)
+        return True
+
+    take_chunks = _chunks_of(dtype, take_chunk)
+
+    @jit
+    def take_batch(shared, local, at_shared, at_local, at_loss, n_batch):
+        return local.number if take_chunks(shared, local, at_shared, at_local, at_loss, n_batch) else 0
+
+    return _training(dtype, take_batch, own_ranges())
+
+
+def train_slices(dtype: Any) -> Kernel:
+    """One thread's part of a run of training steps whose chunks are cut into slices; see `_training`."""
+    _, _, _, gradients = passes(dtype)
+    there_and_back, on_own_ranges = _there_and_back(dtype), own_ranges()
     sum_losses, block, size = _sum_losses(dtype), machine.block(dtype), np.dtype(dtype).itemsize
 
     @jit
-    def take_slices(shared, local, at_shared, at_local, at_loss, n, most):
+    def take_chunk(shared, local, at_shared, at_local, at_loss, n, most):
         # A slice is the same columns of every chunk: threads do not meet between chunks, and a shorter one cut in
         # another way would have one thread write where another still reads.
         if fetch_now(shared.stop):
@@ -217,45 +289,26 @@ def _chunk_of(dtype: Any) -> tuple[Any, Any, Any]:
             there_and_back(shared, local, at_shared, at_local, at_loss)
             sum_losses(shared, local.begin, local.end, local.number * n_slices + s)
             gradients(shared, at_shared, at_local)
-        local.number += 1
         return True
 
-    @jit
-    def take_narrow(shared, local, at_shared, at_local, at_loss, n):
-        if fetch_now(shared.stop):
-            return False
-        take_columns(local, n, n, 1)
-        call(shared.gather, (at_shared, at_local, 0))
-        call(shared.narrow, (at_shared, at_local, at_loss))
-        local.number += 1
-        return True
+    take_chunks = _chunks_of(dtype, take_chunk)
 
     @jit
-    def take_together(shared, local, at_shared, at_local, at_loss, n):
-        if local.number > 0 and not barrier(at_shared, shared.n_threads, shared.stop):
-            return False
-        take_columns(local, n, n, shared.n_threads)
-        there_and_back(shared, local, at_shared, at_local, at_loss)
-        if local.thread == 0:
-            shared.stopping = fetch_now(shared.stop)
+    def take_batch(shared, local, at_shared, at_local, at_loss, n_batch):
+        going = take_chunks(shared, local, at_shared, at_local, at_loss, n_batch)
         if not barrier(at_shared, shared.n_threads, shared.stop) or shared.stopping:
-            return False
-        if local.thread == 0:
-            sum_losses(shared, 0, (n + block - 1) // block * block, local.number)
-        local.gradient, local.from_column, local.n_columns = shared.gradient, 0, n
-        local.adding = 1 if local.number > 0 else 0
-        local.part, local.n_parts = local.thread, shared.n_threads
-        gradients(shared, at_shared, at_local)
-        local.number += 1
-        return True
+            return 0
+        if n_folded(shared) < shared.n_slices:
+            on_own_ranges(shared.add_slices, shared, local, at_shared, at_local)
+        return local.number * shared.n_slices if going else 0
 
-    return take_slices, take_narrow, take_together
+    return _training(dtype, take_batch, on_own_ranges)
 
 
-def _ensemble_of(dtype: Any) -> Any:
-    """A function that takes this thread's members of an ensemble through a batch; false as for `_chunk_of`."""
+def train_members(dtype: Any) -> Kernel:
+    """One thread's part of a run of training steps of an ensemble, by members; see `_training`."""
     _, _, _, gradients = passes(dtype)
-    there_and_back = _there_and_back(dtype)
+    there_and_back, on_own_blocks = _there_and_back(dtype), own_blocks()
     sum_losses, block, size = _sum_losses(dtype), machine.block(dtype), np.dtype(dtype).itemsize
 
     @jit
@@ -294,45 +347,8 @@ def _ensemble_of(dtype: Any) -> Any:
                     return False
         return True
 
-    return take_members
-
-
-def train(dtype: Any) -> Kernel:
-    """One thread's part of a run of training steps; the third address is that of the loss's operation."""
-    take_slices, take_narrow, take_together = _chunk_of(dtype)
-    on_own_ranges = own_ranges()
-
     @jit
     def take_batch(shared, local, at_shared, at_local, at_loss, n_batch):
-        """All chunks of a batch; the number of sums of losses they left, 0 if the step is given up."""
-        start, done, sliced, going = local.first, 0, shared.n_slices > 1, True
-        most = min(shared.chunk, n_batch)
-        while done < n_batch and going:
-            local.first, local.offset, n = start + done, done, min(shared.chunk, n_batch - done)
-            if sliced:
-                going = take_slices(shared, local, at_shared, at_local, at_loss, n, most)
-            elif shared.narrow:
-                going = take_narrow(shared, local, at_shared, at_local, at_loss, n)
-            else:
-                going = take_together(shared, local, at_shared, at_local, at_loss, n)
-            done += shared.chunk
-        if sliced:
-            if not barrier(at_shared, shared.n_threads, shared.stop) or shared.stopping:
-                return 0
-            if n_folded(shared) < shared.n_slices:
-                on_own_ranges(shared.add_slices, shared, local, at_shared, at_local)
-        return local.number * shared.n_slices if going else 0
-
-    return _training(dtype, take_batch, on_own_ranges)
-
-
-def train_ensemble(dtype: Any) -> Kernel:
-    """One thread's part of a run of training steps of an ensemble: a kernel of its own, as each compiles sooner."""
-    take_members, on_own_blocks = _ensemble_of(dtype), own_blocks()
-
-    @jit
-    def take_batch(shared, local, at_shared, at_local, at_loss, n_batch):
-        """All members' batches; the number of sums of losses they left, 0 if the step is given up."""
         n = n_batch // shared.n_members
         take_members(shared, local, at_shared, at_local, at_loss, n)
         if not barrier(at_shared, shared.n_threads, shared.stop) or shared.stopping:
@@ -345,7 +361,14 @@ def train_ensemble(dtype: Any) -> Kernel:
 
 
 def _training(dtype: Any, take_batch: Any, on_own: Any) -> Kernel:
-    """The steps of a run, from functions that take a batch through the network and that update a thread's share."""
+    """The steps of a run, as a kernel whose third address is that of the loss's operation.
+
+    Each way of taking a batch is a kernel of its own, since a program needs one of them and each compiles sooner.
+
+    take_batch : (shared, local, at_shared, at_local, at_loss, n_batch) takes a batch through the network and its
+    gradients; the number of sums of losses it left, 0 if the step is to be given up.
+    on_own : calls a kernel on this thread's share of the parameters.
+    """
     begin_step, end_step = _accounts(dtype)
 
     @jit

@@ -89,12 +89,8 @@ def ensemble_gradient(dtype: Any) -> Kernel:
     @jit
     def put(source, n, out, adding):
         new, kept = reals(source, n), reals(out, n)
-        if adding:
-            for j in range(n):
-                kept[j] += new[j]
-        else:
-            for j in range(n):
-                kept[j] = new[j]
+        for j in range(n):
+            kept[j] = kept[j] + new[j] if adding else new[j]
 
     @jit
     def share_out(shared, local, operation, dV, work):

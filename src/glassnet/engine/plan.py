@@ -132,6 +132,8 @@ def plan_of(
         kernels["add_slices"] = kernel_name("add_slices", dtype)
     if optimiser is not None and resident and (spelling := _narrow(network, batch_size)):
         kernels["narrow"] = kernel_name("narrow", dtype, spelling)
+    if optimiser is not None:
+        kernels["train"] = kernel_name(_way(network, n_slices, kernels), dtype)
     return Plan(
         dtype=dtype,
         widths=list(network.widths),
@@ -154,6 +156,15 @@ def plan_of(
     )
 
 
+def _way(network: Network, n_slices: int, kernels: dict[str, str]) -> str:
+    """Which kernel takes the steps."""
+    if network.members is not None:
+        return "train_members"
+    if n_slices > 1:
+        return "train_slices"
+    return "train_narrow" if "narrow" in kernels else "train_together"
+
+
 def _kernels(network: Network, optimiser: Optimiser | None) -> dict[str, str]:
     """The names of the kernels that belong to no layer, by what they are for."""
     dtype = network.dtype
@@ -164,7 +175,6 @@ def _kernels(network: Network, optimiser: Optimiser | None) -> dict[str, str]:
         "output": kernel_name("output", dtype, OUTPUT_OF.get(network.loss.name, "identity")),
     }
     if optimiser is not None:
-        kernels["train"] = kernel_name("train" if network.members is None else "train_ensemble", dtype)
         kernels["update"] = kernel_name("update", dtype, "adam" if optimiser.name == "adamw" else optimiser.name)
     return kernels
 
