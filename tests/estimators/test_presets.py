@@ -1,5 +1,8 @@
 """Presets, ensembles and folds in the estimators: what they decide, what they train, what can be seen of them."""
 
+import signal
+import time
+
 import numpy as np
 import pytest
 from sklearn.base import clone
@@ -7,11 +10,13 @@ from sklearn.base import clone
 import glassnet
 from glassnet import GlassNetClassifier, GlassNetRegressor
 from glassnet.datasets import three_clouds
-from glassnet.errors import DataError, OptionError
+from glassnet.errors import DataError, InterruptedWarning, OptionError
+from glassnet.estimators import trainings
 from glassnet.estimators.presets import PRESETS, preset_for
+from glassnet.training import loop
 
 CLOUDS = three_clouds(seed=0)
-QUICK = {"hidden_layer_sizes": (6, 5), "members": 3, "max_epochs": 3, "random_state": 0}
+QUICK = {"hidden_layer_sizes": (6, 5), "members": 3, "max_epochs": 3, "folds": 1, "refit": 2, "random_state": 0}
 
 
 def numbers(n=600, seed=0):
@@ -28,7 +33,7 @@ def classifier():
 @pytest.fixture(scope="module")
 def folded():
     X, y = numbers()
-    return GlassNetRegressor(folds=3, **QUICK).fit(X, y)
+    return GlassNetRegressor(**QUICK | {"folds": 3, "refit": 1}).fit(X, y)
 
 
 # --- what a preset decides ---
@@ -39,9 +44,9 @@ def test_settings_show_the_preset_and_can_be_passed_back():
     model = GlassNetRegressor(random_state=0, max_epochs=2).fit(X, y)
     settings = model.settings_
     assert settings["preset"] == "default"
-    assert (settings["members"], settings["hidden_layer_sizes"], settings["refit"]) == (8, (64, 64), "both")
+    assert (settings["members"], settings["hidden_layer_sizes"], settings["folds"]) == (4, (64, 64), 5)
     assert (settings["optimizer"], settings["weight_decay"], settings["averaging"]) == ("adamw", 0.0, 0.99)
-    assert settings["embedding"] == {"above": 32, "width": 8, "numbers": "piecewise_linear", "bins": 16}
+    assert settings["embedding"] == {"above": 32, "width": 8, "numbers": "piecewise_linear", "bins": 32}
     assert "auto" not in settings.values()
     again = GlassNetRegressor(**settings).fit(X, y)
     assert np.array_equal(again.predict(X), model.predict(X))
@@ -61,25 +66,35 @@ def test_a_small_table_and_a_linear_model_are_plain(preset):
 def test_what_is_given_stays_as_it_is_given():
     X, y = numbers()
     given = {"activation": "tanh", "patience": 4, "validation_fraction": 0.3, "input_scaling": "robust", "refit": False}
-    settings = GlassNetRegressor(**QUICK, **given).fit(X, y).settings_
+    settings = GlassNetRegressor(**QUICK | given).fit(X, y).settings_
     assert {name: settings[name] for name in given} == given
     other = GlassNetRegressor(**QUICK, optimizer="nesterov").fit(X, y).settings_
     assert (other["learning_rate"], other["weight_decay"]) == (0.02, 0.0)  # Nesterov's own, not those of AdamW
 
 
-def test_few_rows_have_fewer_units_and_bins_and_regressions_of_them_no_decay():
-    few, many = preset_for("default", 999, regression=False), preset_for("default", 2000, regression=True)
-    assert (few["hidden_layer_sizes"], few["embedding"]["bins"], few["max_epochs"], few["weight_decay"]) == (
-        (64, 64),
-        16,
-        160,
-        0.3,
-    )
-    assert (many["hidden_layer_sizes"], many["max_epochs"], many["weight_decay"]) == ((128, 128), 50, 0.3)
-    assert "bins" not in many["embedding"]
-    assert preset_for("default", 1999, regression=True)["weight_decay"] == 0.0
-    assert preset_for("best", 999, regression=False)["folds"] == 5
-    assert preset_for("fast", 5000, regression=False)["members"] == 4
+def test_few_rows_have_fewer_units_and_bins_and_folds_and_middling_tables_more_epochs():
+    few, middling, many = (preset_for("default", n, regression=False) for n in (999, 1000, 3000))
+    assert [found["hidden_layer_sizes"] for found in (few, middling, many)] == [(64, 64), (128, 128), (128, 128)]
+    assert [found["embedding"]["bins"] for found in (few, middling, many)] == [32, 128, 128]
+    assert [found["max_epochs"] for found in (few, middling, many)] == [160, 150, 65]
+    assert [found["folds"] for found in (few, middling, many)] == [5, 1, 1]
+    assert preset_for("best", 5000, regression=False)["folds"] == 5
+    assert preset_for("fast", 999, regression=False)["folds"] == 1
+
+
+def test_regressions_train_fewer_networks_and_small_ones_without_decay():
+    assert [preset_for("default", 5000, regression=numbers)["refit"] for numbers in (False, True)] == [2, 1]
+    decays = [preset_for("default", n, regression=True)["weight_decay"] for n in (999, 1999, 2000)]
+    assert decays == [0.0, 0.0, 0.3]
+
+
+@pytest.mark.parametrize("arguments", [{"validation": "last"}, {"groups": np.arange(600) % 3}])
+def test_folds_of_a_preset_give_way_to_rows_that_are_named(arguments):
+    X, y = numbers()
+    model = GlassNetRegressor(max_epochs=2, random_state=0).fit(X, y, **arguments)
+    assert model.settings_["folds"] == 1
+    for options in ({"early_stopping": False}, {"warm_start": True}):
+        assert GlassNetRegressor(max_epochs=2, random_state=0, **options).fit(X, y).settings_["folds"] == 1
 
 
 def test_rates_of_dropout_go_by_the_task_and_batches_by_the_rows():
@@ -96,7 +111,7 @@ def test_rates_of_dropout_go_by_the_task_and_batches_by_the_rows():
         ({"members": 0}, "members must be a whole number from 1 to 4096, got 0"),
         ({"averaging": 1.0}, "averaging must be at least 0 and below 1, got 1.0"),
         ({"folds": 0}, "folds must be a whole number of at least 1, got 0"),
-        ({"refit": "all"}, "refit must be True, False or \"both\", got 'all'"),
+        ({"refit": "all"}, "refit must be True, False or a whole number of at least 0, got 'all'"),
         (
             {"embedding": {"numbers": "bins"}},
             "embedding['numbers'] must be one of 'none', 'piecewise_linear', got 'bins'",
@@ -121,6 +136,17 @@ def test_an_ensemble_predicts_the_mean_of_its_members(classifier):
     assert np.abs(first - mean).max() > 1e-3  # the second network counts
 
 
+def test_refit_trains_as_many_networks_on_all_rows_and_they_alone_predict():
+    X, y = numbers()
+    found = {k: GlassNetRegressor(**QUICK | {"refit": k}).fit(X, y) for k in (0, 1, 2, True, False)}
+    assert [len(found[k].networks_) for k in (0, 1, 2)] == [1, 1, 2]
+    assert np.array_equal(found[True].predict(X), found[1].predict(X))
+    assert np.array_equal(found[False].predict(X), found[0].predict(X))
+    params = [network.params.tobytes() for k in (0, 2) for network in found[k].networks_]
+    assert len(set(params)) == 3  # none begins or is trained like another
+    assert found[1].network_.params.tobytes() == params[1]
+
+
 def test_numbers_of_an_ensemble_are_its_members(classifier):
     for name in ("coefs_", "intercepts_"):
         assert not hasattr(classifier, name)
@@ -135,22 +161,22 @@ def test_numbers_of_an_ensemble_are_its_members(classifier):
         classifier.member(6)
 
 
-def test_the_first_network_did_not_see_the_rows_that_validate_and_vouches_for_sets(classifier):
+def test_a_network_that_did_not_see_the_rows_that_validate_vouches_for_sets(classifier):
     sets = classifier.predict_set(CLOUDS.X, coverage=0.9)
     assert sets.shape == (1500, 3)
     assert sets[np.arange(1500), CLOUDS.y].mean() > 0.85
-    with pytest.raises(OptionError, match="refit=True trained on every row"):
-        GlassNetClassifier(**QUICK, refit=True).fit(CLOUDS.X, CLOUDS.y).predict_set(CLOUDS.X)
 
 
-@pytest.mark.parametrize("refit", [False, True, "both"])
-def test_it_is_saved_with_all_its_networks(tmp_path, refit):
+@pytest.mark.parametrize("folds", [1, 3])
+@pytest.mark.parametrize("refit", [0, 1, 2])
+def test_it_is_saved_with_all_its_networks(tmp_path, refit, folds):
     X, y = numbers()
-    model = GlassNetRegressor(**QUICK, refit=refit).fit(X, y)
+    model = GlassNetRegressor(**QUICK | {"refit": refit, "folds": folds}).fit(X, y)
     model.save(tmp_path / "model.glassnet")
     loaded = glassnet.load(tmp_path / "model.glassnet")
-    assert len(loaded.networks_) == (2 if refit == "both" else 1)
+    assert len(loaded.networks_) == (max(refit, 1) if folds == 1 else folds + refit)
     assert np.array_equal(loaded.predict(X), model.predict(X))
+    assert np.array_equal(loaded.predict_interval(X), model.predict_interval(X))
     assert loaded.n_members_ == model.n_members_
 
 
@@ -224,12 +250,11 @@ def test_each_fold_has_a_network_and_one_more_is_trained_on_all_rows(folded):
     assert len(folded.networks_) == 4
     assert folded.n_members_ == 12
     X, y = numbers()
-    only = GlassNetRegressor(folds=3, **QUICK, refit=False).fit(X, y)
+    only = GlassNetRegressor(**QUICK | {"folds": 3, "refit": 0}).fit(X, y)
     assert len(only.networks_) == 3
     for mine, theirs in zip(only.networks_, folded.networks_, strict=False):
         assert np.array_equal(mine.params, theirs.params)
     assert len({network.params.tobytes() for network in folded.networks_}) == 4
-    assert len(GlassNetRegressor(folds=3, **QUICK, refit=True).fit(X, y).networks_) == 1
 
 
 def test_every_row_vouches_for_the_intervals_of_folds(folded):
@@ -242,18 +267,59 @@ def test_every_row_vouches_for_the_intervals_of_folds(folded):
 def test_folds_need_rows_and_groups_of_their_own():
     X, y = numbers()
     with pytest.raises(OptionError, match="validation must be None where folds validate each other"):
-        GlassNetRegressor(folds=3, **QUICK).fit(X, y, validation="last")
+        GlassNetRegressor(**QUICK | {"folds": 3}).fit(X, y, validation="last")
     with pytest.raises(DataError, match="groups must be at least folds, 3, got 2"):
-        GlassNetRegressor(folds=3, **QUICK).fit(X, y, groups=np.arange(600) % 2)
+        GlassNetRegressor(**QUICK | {"folds": 3}).fit(X, y, groups=np.arange(600) % 2)
 
 
 def test_intervals_are_those_of_the_networks_that_did_not_see_the_rows(tmp_path):
     X, y = numbers()
     both = GlassNetRegressor(**QUICK).fit(X, y)
-    first = GlassNetRegressor(**QUICK, refit=False).fit(X, y)
+    first = GlassNetRegressor(**QUICK | {"refit": 0}).fit(X, y)
     assert np.array_equal(both.predict_interval(X), first.predict_interval(X))
     assert not np.array_equal(both.predict(X), first.predict(X))
     both.save(tmp_path / "model.glassnet")
     assert np.array_equal(glassnet.load(tmp_path / "model.glassnet").predict_interval(X), both.predict_interval(X))
     both.calibrate(*numbers(seed=1))  # rows that no network has seen: then it is all of them
     np.testing.assert_allclose(both.predict_interval(X).mean(axis=1), both.predict(X), rtol=1e-12)
+
+
+@pytest.mark.parametrize("cut", ["in a fold", "on all rows"])
+def test_folds_that_time_cuts_short_keep_what_was_trained_and_say_so(cut):
+    X, y = numbers()
+    seen = []
+
+    def slow(row):
+        seen.append(row["epoch"])
+        time.sleep(0.1 if row["epoch"] == (1 if cut == "in a fold" else 3) else 0)
+
+    # Callbacks follow the first fold alone, which takes all the time there is.
+    options = {**QUICK, "time_limit": 0.1, "callbacks": [slow]}
+    if cut == "in a fold":
+        options |= {"folds": 3, "max_epochs": 200}
+    model = GlassNetRegressor(**options).fit(X, y)
+    assert model.stop_reason_ == "time limit"
+    assert len(seen) < 100 if cut == "in a fold" else seen == [1, 2, 3]
+    assert len(model.networks_) == 1
+    assert np.isfinite(model.predict_interval(X)).all()
+
+
+def test_ctrl_c_while_all_rows_train_leaves_the_network_that_validated(monkeypatch):
+    X, y = numbers()
+
+    def train(backend, options, held, progress):
+        run = backend.run
+
+        def pressed(*arguments):
+            signal.raise_signal(signal.SIGINT)
+            return run(*arguments)
+
+        backend.run = pressed if held is None else run
+        return loop.train(backend, options, held, progress)
+
+    monkeypatch.setattr(trainings, "train", train)
+    with pytest.warns(InterruptedWarning, match="training was interrupted in epoch 3; the weights of epoch"):
+        model = GlassNetRegressor(**QUICK).fit(X, y)
+    assert model.stop_reason_ == "interrupted"
+    monkeypatch.undo()
+    assert np.array_equal(model.predict(X), GlassNetRegressor(**QUICK | {"refit": 0}).fit(X, y).predict(X))

@@ -160,9 +160,9 @@ def test_a_backend_gets_the_arguments_it_knows(engine):
 
 
 def test_starting_says_which_engine_it_is(engine):
-    kind, backend = start_backend("compiled", network_of(), Adam(), rows_of(), max_epochs=1, batch_size=5)
+    kind, backend = start_backend("compiled", network_of(), Adam(), rows_of(), n_epochs=1, batch_size=5)
     assert (kind, backend.kind) == ("compiled", "train")
-    kind, backend = start_backend("auto", network_of(), Adam(), rows_of(), max_epochs=1, batch_size=5)
+    kind, backend = start_backend("auto", network_of(), Adam(), rows_of(), n_epochs=1, batch_size=5)
     assert kind == "reference"
     assert isinstance(backend, ReferenceBackend)
 
@@ -174,7 +174,7 @@ def test_without_a_compiler_the_reference_takes_its_place_and_a_warning_says_why
         "Install numba, which is a part of glassnet, and unset NUMBA_DISABLE_JIT."
     )
     with pytest.warns(ReferenceEngineWarning) as caught:
-        kind, backend = start_backend("compiled", network_of(), Adam(), rows_of(), max_epochs=1, batch_size=5)
+        kind, backend = start_backend("compiled", network_of(), Adam(), rows_of(), n_epochs=1, batch_size=5)
     assert [str(warning.message) for warning in caught] == [text]
     assert kind == "reference"
     assert isinstance(backend, ReferenceBackend)
@@ -189,7 +189,7 @@ def test_without_a_compiler_an_engine_that_was_asked_for_is_an_error_with_the_re
         'is a part of glassnet, and unset NUMBA_DISABLE_JIT; or set engine="auto", which then does with NumPy.'
     )
     with pytest.raises(OptionError) as caught:
-        start_backend("compiled", network_of(), Adam(), rows_of(), max_epochs=1, batch_size=5, required=True)
+        start_backend("compiled", network_of(), Adam(), rows_of(), n_epochs=1, batch_size=5, required=True)
     assert str(caught.value) == rule
     with pytest.raises(OptionError) as caught:
         outputs_of("compiled", network_of(), rows_of().X, required=True)

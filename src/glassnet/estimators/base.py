@@ -22,8 +22,9 @@ from glassnet.estimators.fitted import Fitted
 from glassnet.estimators.fitting import Fitting
 from glassnet.estimators.holdout import check_validation
 from glassnet.estimators.pictures import Pictures
-from glassnet.estimators.samples import samples_of
+from glassnet.estimators.samples import Samples, samples_of
 from glassnet.estimators.settings import checked_jobs, keep_settings, resolve_settings
+from glassnet.estimators.trainings import Trained, train_folds, train_once
 from glassnet.maths.losses import Loss, loss_named
 from glassnet.network import Network
 from glassnet.tables.frames import table_of
@@ -40,7 +41,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
     _targets: Any
     _temperature: float = 1.0
     _conformal: Conformal | None = None
-    _n_vouching: int = 1  # networks, the first ones, whose scores `_conformal` holds
+    _vouching: list[Network]  # whose scores `_conformal` holds
     _known: tuple[Any, np.ndarray] | None = None  # a table and the network's outputs for it, while a scorer looks
 
     def __init__(
@@ -178,14 +179,12 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
 
         fitting = Fitting(self, samples, settings, again=again)
         if settings["folds"] > 1:
-            outcome = fitting.train_folds(validation, epochs)
+            trained = train_folds(fitting, validation, epochs)
         else:
-            training, held = fitting.hold_out(validation, groups)
-            fitting.follow(held, epochs)
-            outcome = fitting.train(training, held)
-        self._keep(fitting, outcome)
-        self._calibrate_on(fitting)
-        self._warn(outcome)
+            trained = train_once(fitting, validation, groups, epochs)
+        self._keep(fitting, trained)
+        self._calibrate_on(fitting.samples, trained)
+        self._warn(trained.outcome)
         end_fit(epochs)
         return self
 
@@ -196,9 +195,12 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
             keep_settings(arguments, self.settings_)
         return resolve_settings(arguments, n_rows, validation_given, regression=not hasattr(self, "predict_proba"))
 
-    def _keep(self, fitting: Fitting, outcome: Outcome) -> None:
+    def _keep(self, fitting: Fitting, trained: Trained) -> None:
         """Set the fitted attributes."""
-        self.networks_ = [network.astype(fitting.settings["dtype"]) for network in fitting.networks]
+        dtype, outcome = fitting.settings["dtype"], trained.outcome
+        self.networks_ = [network.astype(dtype) for network in trained.networks]
+        others = [network.astype(dtype) for _, network in trained.validations if network not in trained.networks]
+        self._vouching = others or self.networks_[: len(trained.validations)]
         self.encoder_ = fitting.encoder
         self._targets = fitting.targets
         self.settings_ = {name: v for name, v in fitting.settings.items() if name not in ("callbacks", "verbose")}
@@ -209,23 +211,20 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         self.__dict__.pop("_steps", None)
         self._set_sizes()
 
-    def _calibrate_on(self, fitting: Fitting) -> None:
-        """Temperature and conformal scores from the rows that validated, by the network that had not seen them."""
-        found = fitting.validations
-        if not found:
+    def _calibrate_on(self, samples: Samples, trained: Trained) -> None:
+        """Temperature and conformal scores from the rows that validated, by the networks that had not seen them."""
+        validations = trained.validations
+        if not validations:
             return
-        samples = fitting.samples if len(found) > 1 else found[0][0].samples
+        if validations[0][0].places is None:
+            samples = validations[0][0].samples
+        else:
+            samples = samples.take(np.concatenate([held.places for held, _ in validations]))
+        matrices = [held.rows.X.astype(self.network_.dtype, copy=False) for held, _ in validations]
+        pairs = zip(matrices, self._vouching, strict=True)
+        Y = np.concatenate([self._outputs_of(matrix, [network]) for matrix, network in pairs])
         rows = rows_to_calibrate_on(samples.n_rows, self.settings_["random_state"])
-        Y = np.empty((samples.n_rows, self.network_.n_outputs), self.network_.dtype)
-        for held, network in found:
-            matrix = held.rows.X.astype(self.network_.dtype, copy=False)
-            Y[slice(None) if held.places is None else held.places] = self._outputs_of(
-                matrix, [network.astype(self.network_.dtype)]
-            )
         calibrate(self, samples.take(rows), Y[rows], self.settings_["calibration"])
-        self._n_vouching = len(found)
-        if self.settings_["refit"] is True:
-            self._conformal = None  # the network has been trained on these rows, and would seem surer than it is
 
     def calibrate(self, X: Any, y: Any, *, sample_weight: Any = None) -> GlassNetEstimator:
         """Take other rows than those of the validation to find out how sure predictions are; returns the estimator.
@@ -242,7 +241,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         samples = samples.take(rows_to_calibrate_on(samples.n_rows, self.settings_["random_state"]))
         Y = self._outputs_of(self.encoder_.encode(samples.table, self.network_.dtype))
         calibrate(self, samples, Y, self.calibration)
-        self._n_vouching = len(self.networks_)
+        self._vouching = self.networks_
         return self
 
     def _warn(self, outcome: Outcome) -> None:
@@ -282,10 +281,10 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
             return self._known[1]
         return self._outputs_of(self._encoded(X))
 
-    def _vouching(self) -> Any:
-        """The estimator with the networks whose scores intervals and sets go by: not the one that saw all rows."""
+    def _vouched_for(self) -> Any:
+        """The estimator with the networks whose scores intervals and sets go by: not those that saw all rows."""
         twin = copy.copy(self)
-        twin.networks_ = self.networks_[: self._n_vouching]
+        twin.networks_ = self._vouching
         return twin
 
     def _outputs_of(self, matrix: np.ndarray, networks: list[Network] | None = None) -> np.ndarray:

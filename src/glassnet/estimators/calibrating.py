@@ -147,13 +147,11 @@ def require_conformal(estimator: Any, coverage: Any) -> Conformal:
     if estimator._targets.kind == "multilabel":
         raise DataError("needs classes that exclude each other", argument="predict_set")
     if estimator._conformal is None:
-        refitted = estimator.settings_["refit"]
         raise OptionError(
-            "cannot be vouched for: " + ("refit=True trained on every row" if refitted else "no rows were held out"),
+            "cannot be vouched for: no rows were held out",
             argument="coverage",
             value=coverage,
-            remedy="Call calibrate(X, y) with rows that training did not use"
-            + (", or set refit=False." if refitted else ", or set early_stopping=True."),
+            remedy="Call calibrate(X, y) with rows that training did not use, or set early_stopping=True.",
         )
     return estimator._conformal
 

@@ -177,7 +177,7 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
         """
         self._require_fitted()
         conformal = require_conformal(self, coverage)
-        return conformal.sets(self._vouching().predict_proba(X), coverage)
+        return conformal.sets(self._vouched_for().predict_proba(X), coverage)
 
     @property
     def temperature_(self) -> float:

@@ -1,11 +1,10 @@
-"""One fit of an estimator, step by step: loss and layers, targets, table, rows held out, training.
+"""What one fit of an estimator works with, step by step: loss and layers, targets, table, rows held out, options.
 
-`GlassNetEstimator.fit` and `partial_fit` are sequences of these steps.
+`GlassNetEstimator.fit` and `partial_fit` are sequences of these steps; `trainings` has those that train.
 """
 
 from __future__ import annotations
 
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -16,7 +15,7 @@ from glassnet.estimators.calibrating import check_calibration
 from glassnet.estimators.class_weights import class_factors
 from glassnet.estimators.embedding import input_layers
 from glassnet.estimators.events import Epochs, plain_callbacks
-from glassnet.estimators.holdout import Held, choose_folds, choose_rows, is_given
+from glassnet.estimators.holdout import Held, choose_rows, is_given
 from glassnet.estimators.samples import Samples, make_rows, samples_of, take
 from glassnet.estimators.scoring import LOSS, make_score, with_outputs
 from glassnet.estimators.settings import LBFGS, build_layers, build_optimiser, build_options
@@ -27,15 +26,10 @@ from glassnet.tables.encoder import TableEncoder
 from glassnet.tables.frames import Table
 from glassnet.training.backend import Backend, Rows
 from glassnet.training.choice import start_backend
-from glassnet.training.lbfgs import train_lbfgs
-from glassnet.training.loop import train
 from glassnet.training.options import TrainingOptions
 from glassnet.training.progress import Progress, progress_for
-from glassnet.training.watch import Outcome
 
 __all__ = ["Fitting"]
-
-CUT_SHORT = ("interrupted", "time limit", "diverged")  # reasons to stop after which nothing more is trained
 
 
 class Fitting:
@@ -67,8 +61,6 @@ class Fitting:
         else:
             self._layers = [*input_layers(self.encoder, settings["embedding"], matrix), *layers]
         self.network = self.new_network(matrix.shape[1])
-        self.networks: list[Network] = []  # to predict with, once trained
-        self.validations: list[tuple[Held, Network]] = []  # rows held out, and who did not see them
         self.rows = self.encoded(self.samples, matrix)
         self.progress: Progress = progress_for(estimator.verbose)
 
@@ -107,7 +99,7 @@ class Fitting:
         if not self.settings["early_stopping"] and validation is None:
             return self.rows, None
         fraction = self.settings["validation_fraction"]
-        training, held_out = choose_rows(self.samples, validation, fraction, self.seed, self._classes())
+        training, held_out = choose_rows(self.samples, validation, fraction, self.seed, self.classes())
         if len(held_out) == 0 and groups is not None:
             raise DataError("must hold at least two groups, one of them to validate on", argument="groups", value=1)
         if len(held_out) == 0 and self.estimator.early_stopping == "auto" and validation is None:
@@ -127,14 +119,14 @@ class Fitting:
         samples = self.counted(samples_of(X, y, sample_weight, type(self.estimator).__name__))
         return Held(self.encoded(samples, self.matrix_of(samples)), samples, own=True)
 
-    def _classes(self) -> np.ndarray | None:
+    def classes(self) -> np.ndarray | None:
         """The class (n,) of each row, where every class is to give its share."""
         if self.targets.kind != "classes":
             return None
         T = self.rows.T
         return T.argmax(axis=1) if T.shape[1] > 1 else T[:, 0].astype(np.int64)
 
-    # --- training ---
+    # --- what a training needs ---
 
     def fitted_with(self, params: np.ndarray) -> dict[str, Any]:
         """Attributes that a fitted estimator has with these weights."""
@@ -142,6 +134,7 @@ class Fitting:
         network.params = params
         return {
             "networks_": [network],
+            "_vouching": [network],
             "encoder_": self.encoder,
             "_targets": self.targets,
             "settings_": self.settings,
@@ -173,92 +166,17 @@ class Fitting:
             epochs.fitted = self.fitted_with
             self.options = replace(self.options, observers=(epochs,))
 
-    def train(self, training: Rows, held: Held | None) -> Outcome:
-        """Run the loop the settings ask for, on the engine they ask for; `networks` then has what it came to."""
-        begun = time.monotonic()
-        outcome = self._train(training, held)
-        refit = self.settings["refit"] and held is not None and outcome.reason not in CUT_SHORT
-        if not refit:
-            return outcome
-        again = self._refit(outcome.best_epoch, held, begun)
-        if again.reason in CUT_SHORT:
-            loss, step = again.diverged_loss, again.diverged_step
-            return replace(outcome, reason=again.reason, diverged_loss=loss, diverged_step=step)
-        self._add(again)
-        return outcome
-
-    def train_folds(self, validation: Any, epochs: Epochs | None) -> Outcome:
-        """Train a network for each fold, which validates it, and with `refit` one on all rows, for the mean best epoch.
-
-        The outcome is the first fold's, and the last one's reason to stop where training was cut short.
-        """
-        begun, outcomes = time.monotonic(), []
-        folds = choose_folds(self.samples, validation, self.settings["folds"], self.seed, self._classes())
-        whole = self.options
-        for fold, (training, held_out) in enumerate(folds):
-            held = Held(take(self.rows, held_out), self.samples.take(held_out), own=False, places=held_out)
-            self.options = replace(whole, time_limit=self._time_left(whole, begun))
-            self.follow(held, epochs if fold == 0 else None)
-            self.network = self.new_network(self.rows.X.shape[1], fold)
-            outcomes.append(self._train(take(self.rows, training), held))
-            if outcomes[-1].reason in CUT_SHORT:
-                return replace(outcomes[0], reason=outcomes[-1].reason)
-        if self.settings["refit"]:
-            self.options = whole
-            mean = round(float(np.mean([outcome.best_epoch for outcome in outcomes])))
-            again = self._refit(max(mean, 1), None, begun)
-            if again.reason not in CUT_SHORT:
-                self._add(again)
-        return outcomes[0]
-
-    def _add(self, again: Outcome) -> None:
-        """Keep the network that all rows have trained, beside those that validated or in their place."""
-        if self.settings["refit"] is True:
-            self.networks = []
-        self.networks.append(self._trained(again))
-
-    def _train(self, training: Rows, held: Held | None) -> Outcome:
-        """One training; its network is kept, with the best weights, and the rows that validated it."""
-        run = train_lbfgs if self.settings["optimizer"] == LBFGS else train
-        outcome = run(self.backend(training), self.options, None if held is None else held.rows, self.progress)
-        self.networks.append(self._trained(outcome))
-        if held is not None:
-            self.validations.append((held, self.networks[-1]))
-        return outcome
-
-    def _trained(self, outcome: Outcome) -> Network:
-        self.network.params = outcome.params
-        return self.network
-
-    def _time_left(self, options: TrainingOptions, begun: float) -> float | None:
-        return None if options.time_limit is None else max(options.time_limit - (time.monotonic() - begun), 1e-3)
-
-    def _refit(self, n_epochs: int, held: Held | None, begun: float) -> Outcome:
-        """Train anew on all rows, those that validated among them.
-
-        begun : when the time limit began to run. Where the rest of it cuts this short, the weights of the first
-        training are the better ones, and are kept.
-        """
-        run = train_lbfgs if self.settings["optimizer"] == LBFGS else train
-        rows, left = self.rows, self._time_left(self.options, begun)
-        if held is not None and held.own:
-            rows = join(self.rows, held.rows, (self.samples.loss_unit, held.samples.loss_unit))
-        others = len(self.networks) if self.settings["refit"] == "both" else 0  # beside which it begins elsewhere
-        self.network = self.new_network(rows.X.shape[1], others)
-        plain: dict[str, Any] = {"score": None, "observers": (), "callbacks": ()}
-        self.options = replace(self.options, stop_after=n_epochs, time_limit=left, **plain)
-        return run(self.backend(rows), self.options, None, self.progress)
-
     def backend(self, rows: Rows) -> Backend:
         """The engine the settings ask for; they then say which one that was."""
         settings = self.settings
+        trainings = settings["folds"] + int(settings["refit"])  # all of them on one engine
         size = len(rows.X) if settings["batch_size"] == "full" else min(settings["batch_size"], len(rows.X))
         settings["engine"], backend = start_backend(
             settings["engine"],
             self.network,
             build_optimiser(settings),
             rows,
-            max_epochs=self.options.max_epochs,
+            n_epochs=trainings * self.options.max_epochs,
             batch_size=int(size),
             required=self.estimator.engine == "compiled",
             l1=float(settings["l1"]),
@@ -270,21 +188,6 @@ class Fitting:
             announce=self.progress.compiling,
         )
         return backend
-
-
-def join(rows: Rows, more: Rows, units: tuple[float, float]) -> Rows:
-    """All rows of both, each with its own weight: those of each part have mean 1 in its unit, and so have all then."""
-    parts, weights = (rows, more), None
-    if rows.weights is not None or more.weights is not None:
-        mean = np.average(units, weights=[len(part.X) for part in parts])
-        weights = np.concatenate(
-            [
-                (np.ones(len(part.X), part.X.dtype) if part.weights is None else part.weights) * (unit / mean)
-                for part, unit in zip(parts, units, strict=True)
-            ],
-            dtype=rows.X.dtype,
-        )
-    return Rows(np.concatenate([rows.X, more.X]), np.concatenate([rows.T, more.T]), weights)
 
 
 def fitted_encoder(table: Table, settings: dict[str, Any], name: str) -> TableEncoder:

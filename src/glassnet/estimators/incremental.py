@@ -12,6 +12,7 @@ from glassnet.estimators.fitting import Fitting
 from glassnet.estimators.samples import Samples
 from glassnet.estimators.settings import LBFGS, keep_settings, plain_option, resolve_settings
 from glassnet.estimators.targets import ClassTargets, MultilabelTargets, given_classes
+from glassnet.estimators.trainings import Trained
 from glassnet.tables.frames import target_of
 from glassnet.training.loop import train
 
@@ -38,8 +39,8 @@ def partial_fit(estimator: Any, samples: Samples, targets: Any = None) -> None:
     history = estimator.history_ if again else []
     outcome = train(backend, fitting.options, None, fitting.progress, state=state, epoch=len(history))
     fitting.network.params = outcome.params
-    fitting.networks = [fitting.network]
-    estimator._keep(fitting, replace(outcome, history=history + outcome.history))
+    outcome = replace(outcome, history=history + outcome.history)
+    estimator._keep(fitting, Trained(outcome, [fitting.network], []))
     estimator._steps = state
     estimator._warn(outcome)
 

@@ -47,7 +47,8 @@ def load(path: str | Path) -> Any:
         estimator = kind(**options_from(header["arguments"]))
         names = takewhile(lambda name: name in arrays, map(name_of_params, count(1)))
         params = [arrays[name] for name in (name_of_params(0), *names)]
-        estimator.networks_ = [network_from(header["network"], vector) for vector in params]
+        networks = [network_from(header["network"], vector) for vector in params]
+        estimator.networks_ = networks[: int(header.get("predicting", 1))]
         tables = {name.removeprefix(ENCODER): a for name, a in arrays.items() if name.startswith(ENCODER)}
         estimator.encoder_ = TableEncoder.from_data(header["encoder"], tables)
         estimator._targets = targets_from(header["targets"])
@@ -63,7 +64,7 @@ def load(path: str | Path) -> Any:
         if "conformal" in header:
             scores = {name.removeprefix(CONFORMAL): a for name, a in arrays.items() if name.startswith(CONFORMAL)}
             estimator._conformal = conformal_of(header["conformal"], scores)
-            estimator._n_vouching = int(header.get("vouching", 1))
+            estimator._vouching = [networks[number] for number in header.get("vouching", [0])]
         estimator.history_ = list(header["history"])
         estimator.best_epoch_ = int(header["best_epoch"])
         estimator.stop_reason_ = str(header["stop_reason"])

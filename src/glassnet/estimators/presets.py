@@ -20,7 +20,8 @@ __all__ = ["PRESETS", "SMALL_TABLE", "preset_for"]
 
 PRESETS = ("default", "fast", "best", "plain")
 SMALL_TABLE = 350  # rows below which one network is trained whatever the preset
-FEW_ROWS = 1000  # below which an ensemble has fewer units and bins, and takes longer to stop
+FEW_ROWS = 1_000  # below which an ensemble has fewer units and bins, and folds validate: a fifth of the rows says little
+MIDDLING = 3_000  # rows below which there are more epochs, of fewer steps each
 
 PLAIN: dict[str, Any] = {
     "activation": "silu",
@@ -34,37 +35,41 @@ PLAIN: dict[str, Any] = {
     "members": 1,
     "optimizer": "adam",
     "patience": 20,
-    "refit": False,
+    "refit": 0,
     "schedule": "cosine",
     "validation_fraction": 0.1,
 }
 ENSEMBLE: dict[str, Any] = {
     "activation": "relu",
     "averaging": 0.99,
-    "embedding": {"numbers": "piecewise_linear"},
+    "embedding": {"numbers": "piecewise_linear", "bins": 128},
     "folds": 1,
     "hidden_layer_sizes": (128, 128),
     "initializer": "fan_in",
-    "input_scaling": "smooth_clip",
+    "input_scaling": "standard",
     "learning_rate": 0.005,
-    "max_epochs": 50,
-    "members": 8,
+    "max_epochs": 65,
+    "members": 4,
     "optimizer": "adamw",
     "patience": 10,
-    "refit": "both",
+    "refit": 1,
     "schedule": "constant",
     "validation_fraction": 0.2,
     "weight_decay": 0.3,
 }
-BEST: dict[str, Any] = {"folds": 5}
+LONG: dict[str, Any] = {"max_epochs": 150, "patience": 16}
 FEW: dict[str, Any] = {
-    "embedding": {"numbers": "piecewise_linear", "bins": 16},
+    "embedding": {"numbers": "piecewise_linear", "bins": 32},
+    "folds": 5,
     "hidden_layer_sizes": (64, 64),
     "learning_rate": 0.003,
     "max_epochs": 160,
     "patience": 20,
 }
-FAST: dict[str, Any] = {"members": 4, "refit": False, "max_epochs": 40, "patience": 8}
+CLASSES: dict[str, Any] = {"dropout": 0.1, "refit": 2}
+NUMBERS: dict[str, Any] = {"dropout": 0.0}
+FAST: dict[str, Any] = {"folds": 1, "members": 2, "refit": 1, "max_epochs": 40, "patience": 8}
+BEST: dict[str, Any] = {"folds": 5, "refit": 2}
 
 
 def preset_for(name: str, n_rows: int, regression: bool) -> dict[str, Any]:
@@ -72,11 +77,14 @@ def preset_for(name: str, n_rows: int, regression: bool) -> dict[str, Any]:
     if name == "plain" or n_rows < SMALL_TABLE:
         sizes = (128, 64) if n_rows >= 1000 else (64, 32)
         return {**PLAIN, "hidden_layer_sizes": sizes, "batch_size": _batch_size(n_rows)}
-    found = {**ENSEMBLE, **(FEW if n_rows < FEW_ROWS else {}), "batch_size": _batch_of_members(n_rows)}
-    found["dropout"] = 0.0 if regression else 0.1
+    found = {**ENSEMBLE, "batch_size": _batch_of_members(n_rows), **(NUMBERS if regression else CLASSES)}
+    if n_rows < FEW_ROWS:
+        found |= FEW
+    elif n_rows < MIDDLING:
+        found |= LONG
     if regression and n_rows < 2 * FEW_ROWS:
         found["weight_decay"] = 0.0
-    return {**found, **{"fast": FAST, "best": BEST}.get(name, {})}
+    return found | {"fast": FAST, "best": BEST}.get(name, {})
 
 
 def _batch_size(n_rows: int) -> int:

@@ -99,9 +99,9 @@ class GlassNetRegressor(RegressorMixin, GlassNetEstimator):
         self._require_fitted()
         conformal = require_conformal(self, coverage)
         if isinstance(self.network_.loss, Quantile):
-            ends = conformal.interval(self._vouching().predict_quantiles(X), coverage, self.network_.loss.quantiles)
+            ends = conformal.interval(self._vouched_for().predict_quantiles(X), coverage, self.network_.loss.quantiles)
             return ends if self._targets.flat else ends[:, None]
-        P = self._targets.unscaled(self._vouching()._outputs(X))
+        P = self._targets.unscaled(self._vouched_for()._outputs(X))
         ends = conformal.interval(P, coverage)
         return ends[:, 0] if self._targets.flat and P.shape[1] == 1 else ends
 

@@ -13,6 +13,7 @@ from glassnet.files.model_format import write_model
 from glassnet.maths.losses import Loss
 from glassnet.maths.optimisers import Optimiser
 from glassnet.maths.schedules import Schedule
+from glassnet.network import Network
 
 __all__ = ["CONFORMAL", "ENCODER", "PARAMETERS", "name_of_params", "save"]
 
@@ -41,12 +42,23 @@ def save(estimator: Any, path: str | Path) -> None:
         header["target"] = estimator.target_name_
     if estimator._temperature != 1.0:
         header["temperature"] = estimator._temperature
-    parts = {name_of_params(i): network.params for i, network in enumerate(estimator.networks_)}
+    networks = all_networks(estimator)
+    header["predicting"] = len(estimator.networks_)
+    parts = {name_of_params(i): network.params for i, network in enumerate(networks)}
     parts |= {**{ENCODER + name: a for name, a in arrays.items()}}
     if estimator._conformal is not None:
-        header["conformal"], header["vouching"] = estimator._conformal.kind, estimator._n_vouching
+        header["conformal"] = estimator._conformal.kind
+        header["vouching"] = [networks.index(network) for network in estimator._vouching]
         parts |= {CONFORMAL + name: a for name, a in estimator._conformal.arrays().items()}
     write_model(path, header, parts)
+
+
+def all_networks(estimator: Any) -> list[Network]:
+    """Those that predict, and behind them those that vouch for intervals alone."""
+    predicting = estimator.networks_
+    if estimator._conformal is None:
+        return predicting
+    return [*predicting, *(network for network in estimator._vouching if network not in predicting)]
 
 
 def name_of_params(number: int) -> str:

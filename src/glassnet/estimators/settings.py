@@ -58,6 +58,8 @@ def resolve_settings(
     if lbfgs:
         _check_lbfgs(settings)
     preset = _preset(settings, n_rows, regression)
+    if validation_given or settings["early_stopping"] is False or settings["warm_start"]:
+        preset["folds"] = 1  # the rows that validate are named, or there are none, or have been trained on
     for name, value in preset.items():
         if _is_auto(settings[name]):
             settings[name] = value
@@ -175,8 +177,6 @@ def _check_choices(settings: dict[str, Any]) -> None:
     require_choice("calibration", settings["calibration"], ["none", "temperature"])
     check_class_weight(settings["class_weight"])
     check_scoring_name(settings["scoring"])
-    if not isinstance(settings["refit"], bool) and settings["refit"] != "both":
-        raise OptionError('must be True, False or "both"', argument="refit", value=settings["refit"])
     for name, types in (("warm_start", bool), ("verbose", bool | int)):
         if not isinstance(settings[name], types):
             raise OptionError("must be True or False", argument=name, value=settings[name])
@@ -195,6 +195,9 @@ def _check_numbers(settings: dict[str, Any]) -> None:
         require_number(name, settings[name], "must be at least 0", lambda v: v >= 0)
     rule = f"must be a whole number from 1 to {MOST_MEMBERS}"
     require_number("members", settings["members"], rule, lambda n: 1 <= n <= MOST_MEMBERS, whole=True)
+    if not isinstance(settings["refit"], bool):
+        rule = "must be True, False or a whole number of at least 0"
+        require_number("refit", settings["refit"], rule, lambda n: n >= 0, whole=True)
     require_number("folds", settings["folds"], "must be a whole number of at least 1", lambda n: n >= 1, whole=True)
     require_number("averaging", settings["averaging"], "must be at least 0 and below 1", lambda a: 0 <= a < 1)
     for name in ("clip_norm", "time_limit"):

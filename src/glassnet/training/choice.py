@@ -37,23 +37,23 @@ REMEDY = "Install numba, which is a part of glassnet, and unset NUMBA_DISABLE_JI
 _said: set[str] = set()  # reasons for which this process has warned
 
 
-def operations_of(network: Network, n_rows: int, batch_size: int, max_epochs: int) -> int:
+def operations_of(network: Network, n_rows: int, batch_size: int, n_epochs: int) -> int:
     """Operations of a fit, in multiplications.
 
-        max_epochs · (n · (3 Σ pq + 300 k Σ q) + steps · (4·10⁶ + 50 P + 10⁶ L))
+        n_epochs · (n · (3 Σ pq + 300 k Σ q) + steps · (4·10⁶ + 50 P + 10⁶ L))
 
     p, q are inputs and outputs of each layer (forward, and backward to weights and inputs: a product each), k the
-    number of members, P that of parameters, L that of layers inside of others, n that of training rows, and an epoch
-    has ⌈n / batch_size⌉ steps.
+    number of members, P that of parameters, L that of layers inside of others, n that of training rows, n_epochs that of
+    epochs at most, of all trainings of the fit, and an epoch has ⌈n / batch_size⌉ steps.
     """
     a_row = 3 * network.multiplications + AN_OUTPUT * sum(network.widths[1:]) * (network.members or 1)
     steps, inner = -(-n_rows // batch_size), sum(len(layer.inside) for layer in network.layers)
     a_step = A_STEP + A_PARAMETER * network.params.size + AN_INNER_LAYER * inner
-    return max_epochs * (n_rows * a_row + steps * a_step)
+    return n_epochs * (n_rows * a_row + steps * a_step)
 
 
 def choose_engine(
-    engine: str, network: Network, optimiser: Optimiser, n_rows: int, batch_size: int, max_epochs: int
+    engine: str, network: Network, optimiser: Optimiser, n_rows: int, batch_size: int, n_epochs: int
 ) -> str:
     """ "compiled" or "reference", for `engine` "auto" or one of the two.
 
@@ -61,7 +61,7 @@ def choose_engine(
     cannot run, an activation, loss, layer or optimiser of the user's own, runs on the reference, and a warning says so
     (ReferenceEngineWarning, once in a process and reason) where the engine was asked for or would have been chosen.
     """
-    small = operations_of(network, n_rows, batch_size, max_epochs) < WORTH_COMPILING
+    small = operations_of(network, n_rows, batch_size, n_epochs) < WORTH_COMPILING
     if engine == "reference" or (engine == "auto" and small):
         return "reference"
     from glassnet.training.compiled import unsupported
@@ -109,7 +109,7 @@ def start_backend(
     optimiser: Optimiser,
     rows: Rows,
     *,
-    max_epochs: int,
+    n_epochs: int,
     batch_size: int,
     required: bool = False,
     **options: Any,
@@ -119,7 +119,7 @@ def start_backend(
     Where the engine cannot start, without a working compiler, the reference takes its place with a warning. If it is
     required, raises OptionError.
     """
-    kind = choose_engine(engine, network, optimiser, len(rows.X), batch_size, max_epochs)
+    kind = choose_engine(engine, network, optimiser, len(rows.X), batch_size, n_epochs)
     if kind == "compiled":
         from glassnet.engine.compiler import CompilerUnavailable
 
