@@ -310,12 +310,7 @@ def test_time_order_and_groups_reach_the_validation():
         )
         np.testing.assert_array_equal(result.model.predict(prepared.table), expected.predict(prepared.table))
         assert result.n_train + result.n_validation == len(places) == 300
-        assert result.n_validation == expected_validation(result, options)
-
-
-def expected_validation(result, options):
-    """A tenth of 300 rows; of whole groups of 4 the seven or eight that come nearest, the first of which wins a tie."""
-    return 30 if "time_order" in options else 28
+        assert result.n_validation == 60  # a fifth, which is 15 whole groups
 
 
 def test_no_group_is_in_both_parts():
@@ -341,10 +336,10 @@ def test_train_takes_data_frames_of_any_library_alike():
 
 def test_the_report_is_about_rows_not_trained_on():
     table = frame(200)
-    result = glassnet.train(table, target="sum", drop=["sign"], max_epochs=30)
+    result = glassnet.train(table, target="sum", drop=["sign"], max_epochs=30, folds=1)
     prepared = prepare(table, "sum", drop=["sign"])
     X, y = prepared.rows(prepared.test)
-    assert (result.n_train, result.n_validation, result.n_test) == (135, 15, 50)  # a tenth of 150 validates
+    assert (result.n_train, result.n_validation, result.n_test) == (120, 30, 50)  # a fifth of 150 validates
     assert result.report == result.model.report(X, y)
     assert result.report.scores["r2"] > 0.9
     assert result.files == []
@@ -354,11 +349,13 @@ def test_the_result_prints_a_summary_and_becomes_plain_data(tmp_path):
     out = tmp_path / "m.glassnet"
     result = glassnet.train(PENGUINS, target="species", max_epochs=2, out=out, pictures=tmp_path / "pictures")
     text = str(result)
-    assert text.startswith("species holds 3 texts: multiclass\ntrained on 232 rows and validated on 26 in ")
+    folds = "trained on 258 rows, which validate each other in 5 folds, in "
+    assert text.startswith(f"species holds 3 texts: multiclass\n{folds}")
     assert "2 epochs (max_epochs), weights of epoch 2" in text
     assert f"wrote {out}" in text
     assert result.files == [out, *(tmp_path / "pictures" / f"{name}.png" for name in ("loss", "network", "confusion"))]
-    assert result.to_dict()["rows"] == {"training": 232, "validation": 26, "held_out": 86}
+    assert result.to_dict()["rows"] == {"training": 258, "validation": 0, "held_out": 86}
+    assert result.to_dict()["folds"] == 5
 
 
 def test_pictures_can_be_named_after_the_source(tmp_path, monkeypatch):

@@ -45,7 +45,7 @@ def test_a_metric_is_that_of_the_history(classifier):
 
 def test_the_network_shows_columns_classes_and_the_activation_after_each_norm(classifier):
     shown = texts(classifier.plot_network())
-    assert {"a", "b", "down", "right", "up", "6 × silu", "5 × silu"} <= shown
+    assert {"a", "b", "down", "right", "up", "6 × relu", "5 × relu"} <= shown
 
 
 def test_the_network_of_a_regressor_names_its_outputs(regressor):

@@ -371,7 +371,7 @@ def test_scales_are_learned_from_the_rows_held_out_too_but_not_from_a_set_of_one
     rng = np.random.default_rng(0)
     X, y = {"a": np.r_[rng.normal(size=99), 1000.0], "b": ["u", "v"] * 49 + ["w", "w"]}, np.r_[np.zeros(99), 100.0]
     other = {"a": np.full(20, 5e6), "b": ["other"] * 20}
-    options = {"hidden_layer_sizes": (4,), "max_epochs": 1, "random_state": 0}
+    options = {"hidden_layer_sizes": (4,), "max_epochs": 1, "input_scaling": "standard", "random_state": 0}
     for validation in (None, "last", (other, np.full(20, 7e6))):
         model = GlassNetRegressor(early_stopping=True, **options).fit(X, y, validation=validation)
         numbers, levels = model.encoder_.kinds_

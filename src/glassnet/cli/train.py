@@ -270,7 +270,7 @@ def _number(flag: str, text: str, *, whole: bool = False) -> Any:
 def _show_table(prepared: Prepared, options: dict[str, Any], seed: int) -> None:
     """What was read, what it is taken for, and how it was split."""
     from glassnet.cli.show import console, escape
-    from glassnet.workflow import validation_rows
+    from glassnet.workflow import validation_plan
 
     n_columns = len(prepared.table.columns)
     kinds = ", ".join(f"{n} {kind if n > 1 else kind[:-1]}" for kind, n in prepared.kinds.items())
@@ -282,8 +282,10 @@ def _show_table(prepared: Prepared, options: dict[str, Any], seed: int) -> None:
         f"to predict from ({kinds}{missing})"
     )
     out.print(f"[bold]{escape(prepared.task_reason)}[/bold]{_other_task(prepared)}")
-    n_validation = validation_rows(prepared, options, seed)
+    n_validation, folds = validation_plan(prepared, options, seed)
     validated = f"{n_validation:,} to validate, " if n_validation else ""
+    if folds > 1:
+        validated = f"in {folds} folds that validate each other, "
     n_train = len(prepared.training) - n_validation
     out.print(f"{n_train:,} rows to train on, {validated}{len(prepared.test):,} held out{_how_split(prepared)}")
     out.file.flush()  # before the progress on standard error

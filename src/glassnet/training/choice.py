@@ -43,8 +43,8 @@ def operations_of(network: Network, n_rows: int, batch_size: int, n_epochs: int)
         n_epochs · (n · (3 Σ pq + 300 k Σ q) + steps · (4·10⁶ + 50 P + 10⁶ L))
 
     p, q are inputs and outputs of each layer (forward, and backward to weights and inputs: a product each), k the
-    number of members, P that of parameters, L that of layers inside of others, n that of training rows, n_epochs that of
-    epochs at most, of all trainings of the fit, and an epoch has ⌈n / batch_size⌉ steps.
+    number of members, P that of parameters, L that of layers inside of others, n that of training rows, n_epochs the
+    most epochs of all trainings of the fit, and an epoch has ⌈n / batch_size⌉ steps.
     """
     a_row = 3 * network.multiplications + AN_OUTPUT * sum(network.widths[1:]) * (network.members or 1)
     steps, inner = -(-n_rows // batch_size), sum(len(layer.inside) for layer in network.layers)

@@ -75,6 +75,7 @@ class Watch:
     diverged_step: int = 0
     measured: dict[str, float] = field(default_factory=dict)  # by the last validation of this epoch
     started: float = field(default_factory=time.monotonic)
+    _before: Best = field(default_factory=Best)  # the last weights but one, without a validation
 
     def __enter__(self) -> Watch:
         self._handler: Any = None
@@ -156,6 +157,8 @@ class Watch:
         """Write the epoch's row, show it, and ask the callbacks."""
         if not math.isfinite(loss):
             self.diverged_loss, self.diverged_step = loss, step
+            if self.validation is None and step == self.best.step + 1 and self._before.params is not None:
+                self.best = self._before  # the first step since shows that the weights of the last epoch were bad
             self.stop("diverged")
             return
         row = epoch_row(epoch, step, loss, self.measured, learning_rate, self.seconds)
@@ -167,7 +170,7 @@ class Watch:
                 self.stop("callback")
         if self.validation is None or self.best.params is None:
             # No validation yet, or none at all: the last weights are the ones to use, and to fall back on.
-            self.best = Best(math.inf, epoch, step, params.copy())
+            self._before, self.best = self.best, Best(math.inf, epoch, step, params.copy())
         for callback in self.options.callbacks:
             if callback(dict(row)):  # a copy: the history is not theirs to change
                 self.stop("callback")

@@ -28,7 +28,7 @@ _HOME = {
     "require_places": "places",
     "stem_of": "places",
     "train": "fitting",
-    "validation_rows": "fitting",
+    "validation_plan": "fitting",
 }
 
 __all__ = [
@@ -46,12 +46,12 @@ __all__ = [
     "require_places",
     "stem_of",
     "train",
-    "validation_rows",
+    "validation_plan",
 ]
 
 if TYPE_CHECKING:
     from glassnet.workflow.describing import describe_model
-    from glassnet.workflow.fitting import TrainingResult, check_options, fit, train, validation_rows
+    from glassnet.workflow.fitting import TrainingResult, check_options, fit, train, validation_plan
     from glassnet.workflow.places import pictures_of, require_other_file, require_places, stem_of
     from glassnet.workflow.preparing import Prepared, prepare
     from glassnet.workflow.task import infer_task

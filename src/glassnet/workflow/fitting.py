@@ -27,7 +27,7 @@ from glassnet.workflow.preparing import Prepared, prepare
 from glassnet.workflow.source import naming
 from glassnet.workflow.task import CLASSES
 
-__all__ = ["TrainingResult", "check_options", "fit", "train", "validation_rows"]
+__all__ = ["TrainingResult", "check_options", "fit", "train", "validation_plan"]
 
 NOMINAL_ROWS = 1000  # to check options with, before the rows are known
 
@@ -41,7 +41,8 @@ class TrainingResult:
     model : the fitted estimator.   report : its scores on the held-out rows, None when none were held out.
     task : "binary", "multiclass", "multilabel" or "regression", `task_reason` why.   target : name of the target, or a
         list of several.
-    n_train, n_validation, n_test : rows trained on, validated on (for early stopping) and held out for the report.
+    n_train, n_validation, n_test : rows trained on, validated on (for early stopping) and held out for the report. In
+        folds all rows are trained on.
     seconds : of training.
     model_file, pictures : what was written.
     """
@@ -59,6 +60,11 @@ class TrainingResult:
     pictures: tuple[Path, ...] = ()
 
     @property
+    def n_folds(self) -> int:
+        """Parts of the training rows that validated each other; 1 where some were held out, or none."""
+        return self.model.settings_["folds"]
+
+    @property
     def files(self) -> list[Path]:
         """Every file that was written, the model first."""
         return [*([] if self.model_file is None else [self.model_file]), *self.pictures]
@@ -70,6 +76,7 @@ class TrainingResult:
             "task_reason": self.task_reason,
             "target": self.target,
             "rows": {"training": self.n_train, "validation": self.n_validation, "held_out": self.n_test},
+            "folds": self.n_folds,
             "epochs": len(self.model.history_),
             "best_epoch": self.model.best_epoch_,
             "stop_reason": self.model.stop_reason_,
@@ -83,6 +90,8 @@ class TrainingResult:
         """Task, training, held-out scores and files, a line or a table each."""
         epochs = len(self.model.history_)
         validated = f" and validated on {self.n_validation:,}" if self.n_validation else ""
+        if self.n_folds > 1:
+            validated = f", which validate each other in {self.n_folds} folds,"
         lines = [
             self.task_reason,
             f"trained on {self.n_train:,} rows{validated} in {self.seconds:.1f} s: {epochs} epochs "
@@ -161,11 +170,23 @@ def check_options(options: dict[str, Any], task: str = "auto") -> None:
         loss_from(settings, "quantile")
 
 
-def validation_rows(prepared: Prepared, options: dict[str, Any], random_state: Any = 0) -> int:
-    """How many of the training rows `fit` will hold out to validate on, 0 where training does not stop early."""
+def validation_plan(prepared: Prepared, options: dict[str, Any], random_state: Any = 0) -> tuple[int, int]:
+    """How many of the training rows `fit` will hold out to validate on, and in how many folds all of them will, or 1.
+
+    The former is 0 where there are folds, or where training does not stop early.
+    """
+    n_rows, is_regression = len(prepared.training), prepared.task == "regression"
+    kind = GlassNetRegressor if is_regression else GlassNetClassifier
+    named = prepared.time_order or (prepared.groups is not None and options.get("folds", "auto") == "auto")
+    arguments = kind(**{**options, **({"folds": 1} if named else {})}).get_params(deep=False)
+    settings = resolve_settings(arguments, n_rows, regression=is_regression)
+    if settings["folds"] > 1:
+        return 0, settings["folds"]
+    return _held_out(prepared, settings, random_state), 1
+
+
+def _held_out(prepared: Prepared, settings: dict[str, Any], random_state: Any) -> int:
     n_rows = len(prepared.training)
-    kind = GlassNetRegressor if prepared.task == "regression" else GlassNetClassifier
-    settings = resolve_settings(kind(**options).get_params(deep=False), n_rows)
     if not settings["early_stopping"]:
         return 0
     fraction = settings["validation_fraction"]
@@ -191,11 +212,11 @@ def fit(
     kind = GlassNetRegressor if prepared.task == "regression" else GlassNetClassifier
     _require_suited(prepared, options)
     model = kind(random_state=random_state, **options)
-    n_validation = validation_rows(prepared, options, random_state)
+    n_validation, folds = validation_plan(prepared, options, random_state)
     chosen: dict[str, Any] = {}
     if n_validation and prepared.time_order:
         chosen["validation"] = LAST
-    elif n_validation and prepared.groups is not None:
+    elif (n_validation or folds > 1) and prepared.groups is not None:
         chosen["groups"] = prepared.groups[prepared.training]
     started = time.perf_counter()
     with naming(prepared.name):
