@@ -36,23 +36,24 @@ FIRST = 28
 BINS = {"numbers": "piecewise_linear"}
 # Ingredients of the default recipe -> arguments of the recipe without it.
 WITHOUT: dict[str, Arguments] = {
-    "numbers in bins": {"embedding": {"numbers": "none"}},
+    "numbers in bins": {"embedding": {"numbers": "none"}, "input_scaling": "smooth_clip"},
+    "128 bins, not 48": {"embedding": {**BINS, "bins": 48}},
     "members, not one network": {"members": 1},
-    "a second network on all rows": {"refit": False},
+    "networks on all rows": {"refit": 0},
     "average of the weights": {"averaging": 0.0},
     "decay 0.3": {"weight_decay": 0.0},
-    "smooth clip": {"input_scaling": "standard"},
     "ReLU, not SiLU": {"activation": "silu"},
     "fan-in start": {"initializer": "auto"},
     "two hidden layers": {"hidden_layer_sizes": (128,)},
     "dropout by task": {"dropout": 0.0},
-    "embedding above 32 levels": {"embedding": {**BINS, "above": 64}},
+    "embedding above 32 levels": {"embedding": {**BINS, "bins": 128, "above": 64}},
 }
 # What might join the default recipe -> arguments of the recipe with it.
 WITH: dict[str, Arguments] = {
+    "smooth clip": {"input_scaling": "smooth_clip"},
     "quantile to normal": {"input_scaling": "quantile"},
-    "embedding above 8 levels": {"embedding": {**BINS, "above": 8}},
-    "16 members": {"members": 16},
+    "embedding above 8 levels": {"embedding": {**BINS, "bins": 128, "above": 8}},
+    "8 members": {"members": 8},
     "three hidden layers": {"hidden_layer_sizes": (128, 128, 128)},
     "layers of 256": {"hidden_layer_sizes": (256, 256)},
     "cosine schedule": {"schedule": "cosine"},
@@ -60,6 +61,7 @@ WITH: dict[str, Arguments] = {
     "clipping at 1": {"clip_norm": 1.0},
     "label smoothing 0.1": {"label_smoothing": 0.1},
     "five folds": {"folds": 5},
+    "three networks on all rows": {"refit": 3},
 }
 
 

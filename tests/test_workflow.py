@@ -349,13 +349,13 @@ def test_the_result_prints_a_summary_and_becomes_plain_data(tmp_path):
     out = tmp_path / "m.glassnet"
     result = glassnet.train(PENGUINS, target="species", max_epochs=2, out=out, pictures=tmp_path / "pictures")
     text = str(result)
-    folds = "trained on 258 rows, which validate each other in 5 folds, in "
+    folds = "trained on 258 rows, which validate each other in 4 folds, in "
     assert text.startswith(f"species holds 3 texts: multiclass\n{folds}")
     assert "2 epochs (max_epochs), weights of epoch 2" in text
     assert f"wrote {out}" in text
     assert result.files == [out, *(tmp_path / "pictures" / f"{name}.png" for name in ("loss", "network", "confusion"))]
     assert result.to_dict()["rows"] == {"training": 258, "validation": 0, "held_out": 86}
-    assert result.to_dict()["folds"] == 5
+    assert result.to_dict()["folds"] == 4
 
 
 def test_pictures_can_be_named_after_the_source(tmp_path, monkeypatch):

@@ -63,7 +63,7 @@ TINY: dict[str, Any] = {
     "batch_size": 32,
     "dropout": 0.0,  # NumPy's masks would take three times as long as the rest of a step
     "embedding": {"numbers": "none"},
-    "folds": 5,
+    "folds": 4,
     "hidden_layer_sizes": (64, 64),
     "input_scaling": "smooth_clip",
     "learning_rate": 0.006,
@@ -85,7 +85,7 @@ FEW: dict[str, Any] = {
 CLASSES: dict[str, Any] = {"dropout": 0.1, "refit": 2}
 NUMBERS: dict[str, Any] = {"dropout": 0.0}
 FAST: dict[str, Any] = {"folds": 1, "members": 2, "refit": 1, "max_epochs": 40, "patience": 8}
-BEST: dict[str, Any] = {"folds": 5, "refit": 2}
+BEST: dict[str, Any] = {"max_epochs": 200, "patience": 20, "refit": 6}
 
 
 def preset_for(name: str, n_rows: int, regression: bool) -> dict[str, Any]:
