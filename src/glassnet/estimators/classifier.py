@@ -28,8 +28,8 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
     ----------
     "auto" is decided in `fit`, as `preset` has it; `settings_` says what it became.
 
-    preset : "default" (an ensemble, as accurate as gradient boosting in about its time), "fast", "best" (folds), or
-        "plain" (one network, the quickest to train and the easiest to look into). A preset is a set of the arguments
+    preset : "default" (an ensemble, as accurate as gradient boosting in about its time), "fast", "best", or "plain"
+        (one network, the quickest to train and the easiest to look into). A preset is a set of the arguments
         below; any that is given stays as it is given. See `glassnet.estimators.presets` and docs/estimators.md.
 
     hidden_layer_sizes : widths of the hidden layers, such as (64, 32); () is a linear model.
@@ -62,8 +62,9 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
     validation_fraction : of the rows, held out to validate.   validation_every : 2 (epochs) or "50 steps".
     scoring : what decides between epochs: "auto" and "loss" the validation loss; the name of a scikit-learn scorer
         ("roc_auc") or a function of (estimator, X, y) its value, higher is better.
-    refit : True trains anew on all rows afterwards, those that validated too, for as many epochs as were best;
-        "both" keeps both networks, and predictions are the mean of theirs. `history_` is that of the first training.
+    refit : how many networks are trained anew on all rows afterwards, those that validated too, for 1.3 times as many
+        epochs as were best (`max_epochs` at most); True is 1. Predictions are the mean of theirs; those of folds stay
+        beside them. `history_` is that of the first training.
     class_weight : what rows of a class count in training and validation loss: None, a dict {label: weight}, where those
         not named count 1, or "balanced", all classes the same. It multiplies sample_weight; scorers do not see it.
     calibration : "none", or "temperature": probabilities are softened or sharpened by one number that makes the log
@@ -90,7 +91,7 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
     best_epoch_ : whose weights these are.   stop_reason_ : why training ended.
     embeddings_, embedding_levels_ : the learned numbers of categories of many levels, and what the rows stand for.
     settings_ : what each argument became.   encoder_ : the fitted `TableEncoder`.
-    networks_ : the trained networks, of which `network_` is the first; n_members_ : members of all of them.
+    networks_ : the networks that predict, of which `network_` is the first; n_members_ : members of all of them.
 
     >>> from glassnet import GlassNetClassifier
     >>> X, y = [[0.0], [1.0], [2.0], [3.0]] * 10, ["low", "low", "high", "high"] * 10

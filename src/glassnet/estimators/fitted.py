@@ -38,7 +38,7 @@ class Fitted:
 
     @property
     def network_(self) -> Network:
-        """The trained network; where there are several, see `refit`, the one that did not see the validation rows."""
+        """The trained network, the first of those that predict where there are several."""
         return self._fitted_networks()[0]
 
     @property
