@@ -96,7 +96,7 @@ def test_train_reports_and_writes_a_model_and_pictures(run, penguins, tmp_path):
     lines = ended.out.splitlines()
     assert lines[0] == f"{penguins}: 344 rows, 6 columns to predict from (4 numbers, 2 texts, 19 cells missing)"
     assert lines[1] == "species holds 3 texts: multiclass"
-    assert lines[2] == "232 rows to train on, 26 to validate, 86 held out"
+    assert lines[2] == "258 rows to train on, in 4 folds that validate each other, 86 held out"
     assert "Held-out report: 86 rows" in lines
     accuracy = next(line for line in lines if line.startswith("accuracy"))
     assert float(accuracy.split()[1]) >= 0.95
@@ -127,7 +127,7 @@ def test_json_is_one_object_and_nothing_else(run, penguins):
     data = json.loads(ended.out)
     assert ended.code == 0
     assert (data["task"], data["task_reason"]) == ("multiclass", "species holds 3 texts: multiclass")
-    assert data["rows"] == {"training": 232, "validation": 26, "held_out": 86}
+    assert data["rows"] == {"training": 258, "validation": 0, "held_out": 86}
     assert (data["epochs"], data["stop_reason"]) == (3, "max_epochs")
     assert (data["model"], data["pictures"]) == ("penguins.glassnet", [])
     assert data["report"]["n_rows"] == 86
@@ -233,7 +233,7 @@ def test_a_task_can_be_asked_for(run, tmp_path):
 
 def test_all_rows_can_be_trained_on(run, penguins):
     ended = run("train", penguins, "--target", "species", *QUICK, "--test-fraction", 0)
-    assert "310 rows to train on, 34 to validate, 0 held out" in ended.out
+    assert "344 rows to train on, in 4 folds that validate each other, 0 held out" in ended.out
     assert "No row was held out, so there is no report." in ended.out
     assert (
         json.loads(run("train", penguins, "--target", "species", *QUICK, "--test-fraction", 0, "--json").out)["report"]
@@ -270,14 +270,10 @@ def test_an_interrupt_during_training_keeps_the_best_weights(penguins, tmp_path)
         stderr=subprocess.PIPE,
         text=True,
     )
-    first = process.stderr.readline()
-    if first.startswith(
-        "compiling "
-    ):  # this many epochs are worth it; where kernels were compiled before, it says nothing
-        first = process.stderr.readline()
+    # Kernels may be compiled first, which this many epochs are worth, and it says which fold it is.
+    next(line for line in iter(process.stderr.readline, "") if line.startswith("epoch "))
     process.send_signal(signal.SIGINT)
     out, err = process.communicate(timeout=60)
-    assert first.startswith("epoch ")
     assert process.returncode == 0
     assert "(interrupted)" in err
     assert "glassnet: warning: training was interrupted in epoch " in err
@@ -291,7 +287,7 @@ def test_rows_in_the_order_of_time_hold_out_the_last(run, tmp_path):
     frame = pl.DataFrame({"x": np.sin(x), "y": np.where(x < 150, np.cos(x), 100.0)})
     frame.write_csv(tmp_path / "t.csv")
     ended = run("train", "t.csv", "--target", "y", *QUICK, "--time-order")
-    assert "135 rows to train on, 15 to validate, 50 held out, in the order of time" in ended.out
+    assert "120 rows to train on, 30 to validate, 50 held out, in the order of time" in ended.out
     report = json.loads(run("train", "t.csv", "--target", "y", *QUICK, "--time-order", "--json").out)["report"]
     assert report["baseline"]["baseline_rmse"] == 0  # the 50 last are all 100
     assert report["scores"]["mean_absolute_error"] > 97  # and nothing before was beyond 1
@@ -305,7 +301,7 @@ def test_groups_are_held_out_together(run, tmp_path):
     frame.write_csv(tmp_path / "t.csv")
     ended = run("train", "t.csv", "--target", "y", *QUICK, "--group", "who")
     # A quarter of 40 groups of 5 is 10 groups, a tenth of the other 30 is 3.
-    assert "135 rows to train on, 15 to validate, 50 held out, 40 groups kept together" in ended.out
+    assert "120 rows to train on, 30 to validate, 50 held out, 40 groups kept together" in ended.out
     assert "1 column to predict from (1 number)" in ended.out
 
 
@@ -480,13 +476,15 @@ def test_info_shows_what_the_file_holds(run, model):
     ended = run("info", model)
     assert ended.code == 0
     lines = ended.out.splitlines()
-    assert lines[0] == f"{model}: GlassNetClassifier, 3,139 parameters"  # 14·64+64 + 64·32+32 + 32·3+3
+    assert (
+        lines[0] == f"{model}: GlassNetClassifier, 4 networks, each of 5,315 parameters"
+    )  # 14·64+64 + 64·64+64 + 64·3+3
     assert "predicts    species" in lines
     assert "classes     Adelie, Chinstrap, Gentoo" in lines
     assert "trained     20 epochs (max_epochs)" in lines
     assert f"written by  glassnet {glassnet.__version__}" in lines
     assert "island             category           3       Biscoe, Dream, Torgersen" in lines
-    assert "Dense  identity        32        3          99" in lines
+    assert "Dense  identity        64        3         195" in lines
     assert all(line == line.rstrip() for line in lines)
 
 
@@ -511,8 +509,8 @@ def test_info_as_json_has_the_checksum_of_the_file(run, model):
     assert data["settings"]["max_epochs"] == 20
     assert "l1" not in data["settings"]  # off
     assert data["settings"]["engine"] == "reference"
-    assert (data["settings"]["patience"], data["settings"]["validation_fraction"]) == (20, 0.1)
-    assert data["settings"]["input_scaling"] == "standard"
+    assert (data["settings"]["patience"], data["settings"]["validation_fraction"]) == (12, 0.2)
+    assert data["settings"]["input_scaling"] == "smooth_clip"
 
 
 def test_info_loads_no_estimator(model):

@@ -12,6 +12,7 @@ def test_a_row_is_one_line_of_text():
 
 def test_without_verbose_nothing_is_shown(capsys):
     progress = progress_for(False)
+    progress.about("fold 1 of 4")
     progress.start(10)
     progress.update(ROW)
     progress.finish("done")
@@ -33,13 +34,27 @@ def test_where_output_is_no_terminal_the_first_and_last_epoch_are_lines_on_stand
     assert len(lines) == 3  # all within two seconds
 
 
+def test_each_of_several_trainings_says_which_it_is(capsys):
+    progress = progress_for(True)
+    for fold in ("fold 1 of 2", "fold 2 of 2"):
+        progress.about(fold)
+        progress.start(200)
+        progress.update(ROW)
+        progress.finish("done")
+    assert capsys.readouterr().err.splitlines() == [
+        line for fold in ("fold 1 of 2", "fold 2 of 2") for line in (fold, format_row(ROW, 200), "done")
+    ]
+
+
 def test_on_a_terminal_there_is_a_bar(capsys, monkeypatch):
     monkeypatch.setattr("sys.stderr.isatty", lambda: True)
     progress = progress_for(True)
+    progress.about("fold 3 of 4")
     progress.start(200)
     progress.update(ROW)
     progress.finish("stopped after 7 epochs (callback)")
     err = capsys.readouterr().err
+    assert "fold 3 of 4" in err
     assert "7/200" in err
     assert "stopped after 7 epochs (callback)" in err
 

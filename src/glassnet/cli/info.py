@@ -34,7 +34,9 @@ def _show(found: dict[str, Any]) -> None:
     from glassnet.cli.show import console, escape, print_table
 
     out = console()
-    out.print(f"[bold]{escape(found['file'])}[/bold]: {found['estimator']}, {found['parameters']:,} parameters")
+    several = f"{found['networks']} networks, each of " if found["networks"] > 1 else ""
+    parameters = f"{several}{found['parameters']:,} parameters"
+    out.print(f"[bold]{escape(found['file'])}[/bold]: {found['estimator']}, {parameters}")
     print_table(_facts(found))
     for title, table in (
         ("Columns", _columns(found["columns"])),

@@ -57,9 +57,7 @@ def resolve_settings(
     lbfgs = settings["optimizer"] == LBFGS
     if lbfgs:
         _check_lbfgs(settings)
-    preset = _preset(settings, n_rows, regression)
-    if validation_given or settings["early_stopping"] is False or settings["warm_start"]:
-        preset["folds"] = 1  # the rows that validate are named, or there are none, or have been trained on
+    preset, free_folds = _preset(settings, n_rows, regression), _is_auto(settings["folds"])
     for name, value in preset.items():
         if _is_auto(settings[name]):
             settings[name] = value
@@ -74,6 +72,8 @@ def resolve_settings(
         settings["scoring"] = LOSS
     if _is_auto(settings["early_stopping"]):
         settings["early_stopping"] = validation_given or n_rows * _fraction(settings) >= SMALLEST_VALIDATION
+    if free_folds and (validation_given or not settings["early_stopping"] or settings["warm_start"]):
+        settings["folds"] = 1  # the rows that validate are named, or there are none, or have been trained on
     settings["dtype"] = _type_name(settings["dtype"])
     _check_choices(settings)
     _check_numbers(settings)

@@ -46,6 +46,8 @@ def train_once(fitting: Fitting, validation: Any, groups: Any, epochs: Epochs | 
     begun = time.monotonic()
     training, held = fitting.hold_out(validation, groups)
     fitting.follow(held, epochs)
+    if held is not None and fitting.settings["refit"]:
+        fitting.progress.about("to find the number of epochs")
     outcome = _train(fitting, training, held)
     network = _trained(fitting, outcome)
     validations = [] if held is None else [(held, network)]
@@ -65,6 +67,7 @@ def train_folds(fitting: Fitting, validation: Any, epochs: Epochs | None) -> Tra
         fitting.options = replace(whole, time_limit=_time_left(whole.time_limit, begun))
         fitting.follow(held, epochs if fold == 0 else None)
         fitting.network = fitting.new_network(fitting.rows.X.shape[1], fold)
+        fitting.progress.about(f"fold {fold + 1} of {len(folds)}")
         outcomes.append(_train(fitting, take(fitting.rows, training), held))
         validations.append((held, _trained(fitting, outcomes[-1])))
         if outcomes[-1].reason in CUT_SHORT:
@@ -109,8 +112,9 @@ def _refit(
     if held is not None and held.own:
         rows = join(rows, held.rows, (fitting.samples.loss_unit, held.samples.loss_unit))
     plain: dict[str, Any] = {"score": None, "observers": (), "callbacks": ()}
-    n_epochs = max(round(LONGER * best_epoch), 1)
-    for number in range(beside, beside + int(fitting.settings["refit"])):
+    n_epochs, n_networks = max(round(LONGER * best_epoch), 1), int(fitting.settings["refit"])
+    for number in range(beside, beside + n_networks):
+        fitting.progress.about(f"on all rows, {number - beside + 1} of {n_networks}")
         fitting.network = fitting.new_network(rows.X.shape[1], number)
         left = _time_left(time_limit, begun)
         seed = fitting.seed + number  # other orders of the rows

@@ -14,7 +14,10 @@ LINE_EVERY = 2.0  # seconds between plain lines: enough to see life in a log, to
 
 
 class Progress:
-    """Interface, and silence: `start`, then `update` with each epoch's row, then `finish`."""
+    """Interface, and silence: `start`, then `update` with each epoch's row, then `finish`, for each training."""
+
+    def about(self, what: str) -> None:
+        """What the next training is, where there are several."""
 
     def compiling(self, n_kernels: int) -> None:
         """The engine has kernels to compile before training begins: seconds, once on a machine."""
@@ -32,6 +35,12 @@ class Progress:
 class Spoken(Progress):
     """What both kinds of progress say alike."""
 
+    _what = ""
+
+    def about(self, what: str) -> None:
+        """Keep it for the start."""
+        self._what = what
+
     def compiling(self, n_kernels: int) -> None:
         """Say it: nothing else moves meanwhile."""
         print(f"compiling {n_kernels} kernels for this processor, once", file=sys.stderr, flush=True)
@@ -46,6 +55,8 @@ class Lines(Spoken):
         self._row: dict[str, Any] | None = None
         self._printed: dict[str, Any] | None = None
         self._due = 0.0
+        if self._what:
+            print(self._what, file=sys.stderr, flush=True)
 
     def update(self, row: dict[str, Any]) -> None:
         """Print the row if the last line is old enough."""
@@ -76,7 +87,7 @@ class Bar(Spoken):
 
         self._console = Console(stderr=True)
         self._bar = RichProgress(
-            TextColumn("training"),
+            TextColumn(self._what or "training"),
             BarColumn(bar_width=30),
             MofNCompleteColumn(),
             TextColumn("epochs  {task.fields[text]}"),

@@ -58,6 +58,7 @@ def _described(header: dict[str, Any]) -> dict[str, Any]:
         "classes": header["targets"].get("classes"),
         "columns": [kind_from_plain(column).describe() for column in header["encoder"]["columns"]],
         "layers": layers,
+        "networks": int(header.get("predicting", 1)),
         "parameters": sum(layer["n_parameters"] for layer in layers),
         "training": {
             "epochs": len(history),
