@@ -43,7 +43,7 @@ WITHOUT: dict[str, Arguments] = {
     "average of the weights": {"averaging": 0.0},
     "decay 0.3": {"weight_decay": 0.0},
     "ReLU, not SiLU": {"activation": "silu"},
-    "fan-in start": {"initializer": "auto"},
+    "fan-in start": {"initializer": "he_uniform"},
     "two hidden layers": {"hidden_layer_sizes": (128,)},
     "dropout by task": {"dropout": 0.0},
     "embedding above 32 levels": {"embedding": {**BINS, "bins": 128, "above": 64}},

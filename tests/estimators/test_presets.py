@@ -87,7 +87,8 @@ def test_few_rows_have_fewer_units_and_bins_and_folds_and_middling_tables_more_e
     assert [found["max_epochs"] for found in (few, middling, many)] == [100, 150, 65]
     assert [found["folds"] for found in (few, middling, many)] == [5, 1, 1]
     assert preset_for("best", 5000, regression=False)["refit"] == 6
-    assert preset_for("fast", 999, regression=False)["folds"] == 1
+    assert preset_for("fast", 999, regression=False) == few
+    assert preset_for("best", 999, regression=False)["folds"] == 10
 
 
 def test_regressions_train_fewer_networks_and_small_ones_without_decay():

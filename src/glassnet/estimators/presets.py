@@ -84,7 +84,8 @@ FEW: dict[str, Any] = {
 }
 CLASSES: dict[str, Any] = {"dropout": 0.1, "refit": 2}
 NUMBERS: dict[str, Any] = {"dropout": 0.0}
-FAST: dict[str, Any] = {"folds": 1, "members": 2, "refit": 1, "max_epochs": 40, "patience": 8}
+FAST: dict[str, Any] = {"members": 2, "refit": 1, "max_epochs": 40, "patience": 8}
+BEST_OF_FEW: dict[str, Any] = {"folds": 10, "refit": 3}
 BEST: dict[str, Any] = {"max_epochs": 200, "patience": 20, "refit": 6}
 
 
@@ -94,15 +95,13 @@ def preset_for(name: str, n_rows: int, regression: bool) -> dict[str, Any]:
         sizes = (128, 64) if n_rows >= FEW_ROWS else (64, 32)
         return {**PLAIN, "hidden_layer_sizes": sizes, "batch_size": _batch_size(n_rows)}
     if n_rows < SMALL_TABLE:
-        return ENSEMBLE | TINY | {"weight_decay": 0.0 if regression else 1.0}
+        return ENSEMBLE | TINY | ({"weight_decay": 0.0} if regression else {})
     found = ENSEMBLE | (NUMBERS if regression else CLASSES) | {"batch_size": _batch_of_members(n_rows)}
-    if n_rows < FEW_ROWS:
-        found |= FEW
-    elif n_rows < MIDDLING:
-        found |= LONG
     if regression and n_rows < 2 * FEW_ROWS:
         found["weight_decay"] = 0.0
-    return found | {"fast": FAST, "best": BEST}.get(name, {})
+    if n_rows < FEW_ROWS:
+        return found | FEW | (BEST_OF_FEW if name == "best" else {})
+    return found | (LONG if n_rows < MIDDLING else {}) | {"fast": FAST, "best": BEST}.get(name, {})
 
 
 def _batch_size(n_rows: int) -> int:
