@@ -6,9 +6,9 @@
     "plain"    one network on scaled inputs, the article's kind: the quickest to train and the easiest to look into
 
 Each is a set of ordinary arguments; any of them given by name stays as it is given. What they are goes by the number of
-rows. Below 350, a plain network is trained for each of four folds, by NumPy in a moment, where an ensemble would wait for
-the compiler. Below 1,000 an ensemble is trained for each of five folds, and one on all rows. Above, an ensemble finds the
-number of epochs, and those that predict are trained on all rows.
+rows. Below 350, a plain network is trained for each of four folds, by NumPy in a moment, where an ensemble would wait
+for the compiler. Below 1,000 an ensemble is trained for each of five folds, and one on all rows. Above, an ensemble
+finds the number of epochs, and those that predict are trained on all rows.
 The recipe follows TabM (Gorishniy, Kotelnikov, Babenko, 2025) and RealMLP (Holzmüller, Grinsztajn, Steinwart, 2024).
 """
 
