@@ -102,6 +102,17 @@ def test_a_header_that_does_not_fit_is_a_model_file_error(tmp_path, part, value)
         glassnet.load(tmp_path / "odd.glassnet")
 
 
+@pytest.mark.parametrize(("part", "value"), [("predicting", n) for n in (0, -1, 9, "all")] + [("vouching", [7])])
+def test_networks_that_are_not_there_are_a_model_file_error(tmp_path, part, value):
+    X, t = data()
+    GlassNetRegressor((6,), max_epochs=2, random_state=0).fit(X, t).save(tmp_path / "model.glassnet")
+    header, arrays = read_model(tmp_path / "model.glassnet")
+    assert part in header
+    write_model(tmp_path / "odd.glassnet", {**header, part: value}, arrays)
+    with pytest.raises(ModelFileError, match=r"odd.glassnet: is damaged: "):
+        glassnet.load(tmp_path / "odd.glassnet")
+
+
 def test_parameters_of_another_size_are_a_model_file_error(tmp_path):
     X, t = data()
     GlassNetRegressor((6,), max_epochs=2, random_state=0).fit(X, t).save(tmp_path / "model.glassnet")

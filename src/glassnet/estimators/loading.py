@@ -48,7 +48,10 @@ def load(path: str | Path) -> Any:
         names = takewhile(lambda name: name in arrays, map(name_of_params, count(1)))
         params = [arrays[name] for name in (name_of_params(0), *names)]
         networks = [network_from(header["network"], vector) for vector in params]
-        estimator.networks_ = networks[: int(header.get("predicting", 1))]
+        predicting = int(header.get("predicting", 1))
+        if not 1 <= predicting <= len(networks):
+            raise ValueError(f"{predicting} of its {len(networks)} networks are to predict")
+        estimator.networks_ = networks[:predicting]
         tables = {name.removeprefix(ENCODER): a for name, a in arrays.items() if name.startswith(ENCODER)}
         estimator.encoder_ = TableEncoder.from_data(header["encoder"], tables)
         estimator._targets = targets_from(header["targets"])
