@@ -23,21 +23,26 @@ ADULT_TRAINING_ROWS = 32_561
 CALIFORNIA_ROWS = (13_209, 3_303, 4_128)  # to train on, to validate, to test on: 64, 16 and 20 %, as in TabM's paper
 SIDE_BY_SIDE = ("letter", "bike_sharing", "wine_quality")
 # Arguments for images beside the preset's; pixels, divided by 255 beforehand, need neither scales nor bins.
-DENSE = {"input_scaling": "none", "embedding": {"numbers": "none"}, "batch_size": 256, "dropout": 0.3, "refit": 1}
+DENSE = {"input_scaling": "none", "embedding": {"numbers": "none"}, "batch_size": 256}
 IMAGES: dict[str, dict[str, Any]] = {
     "mnist": {
         **DENSE,
         "hidden_layer_sizes": (512, 256),
+        "dropout": 0.3,
         "learning_rate": 0.002,
         "weight_decay": 0.1,
+        "refit": 1,
         "max_epochs": 20,
         "patience": 5,
     },
     "fashion_mnist": {
         **DENSE,
-        "hidden_layer_sizes": (512, 256),
-        "learning_rate": 0.002,
+        "members": 1,
+        "hidden_layer_sizes": (1024, 1024),
+        "dropout": 0.4,
+        "learning_rate": 0.001,
         "weight_decay": 0.05,
+        "refit": 2,
         "schedule": "cosine",
         "max_epochs": 30,
         "patience": 30,
