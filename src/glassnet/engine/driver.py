@@ -189,8 +189,8 @@ def _there_and_back(dtype: Any) -> Any:
     return there_and_back
 
 
-def _chunks_of(dtype: Any, take_chunk: Any) -> Any:
-    """A function that takes all chunks of a batch through the network; false as for what takes one.
+def _chunks_of(take_chunk: Any) -> Any:
+    """A function that takes all chunks of a batch through the network: their number, 0 if the step is given up.
 
     take_chunk : (shared, local, at_shared, at_local, at_loss, n, most) of a chunk of n columns, `most` in the longest;
     false if the step is to be given up: nothing of it has reached the parameters.
@@ -204,14 +204,14 @@ def _chunks_of(dtype: Any, take_chunk: Any) -> Any:
             going = take_chunk(shared, local, at_shared, at_local, at_loss, n, most)
             local.number += 1
             done += shared.chunk
-        return going
+        return local.number if going else 0
 
     return take_chunks
 
 
 def train_narrow(dtype: Any) -> Kernel:
     """One thread's part of a run of training steps by the kernel of a narrow network; see `_training`."""
-    take_columns, _, _, _ = passes(dtype)
+    take_columns = passes(dtype).take_columns
 
     @jit
     def take_chunk(shared, local, at_shared, at_local, at_loss, n, most):
@@ -222,13 +222,7 @@ def train_narrow(dtype: Any) -> Kernel:
         call(shared.narrow, (at_shared, at_local, at_loss))
         return True
 
-    take_chunks = _chunks_of(dtype, take_chunk)
-
-    @jit
-    def take_batch(shared, local, at_shared, at_local, at_loss, n_batch):
-        return local.number if take_chunks(shared, local, at_shared, at_local, at_loss, n_batch) else 0
-
-    return _training(dtype, take_batch, own_ranges())
+    return _training(dtype, _chunks_of(take_chunk), own_ranges())
 
 
 def train_together(dtype: Any) -> Kernel:
@@ -255,13 +249,7 @@ def train_together(dtype: Any) -> Kernel:
         gradients(shared, at_shared, at_local)
         return True
 
-    take_chunks = _chunks_of(dtype, take_chunk)
-
-    @jit
-    def take_batch(shared, local, at_shared, at_local, at_loss, n_batch):
-        return local.number if take_chunks(shared, local, at_shared, at_local, at_loss, n_batch) else 0
-
-    return _training(dtype, take_batch, own_ranges())
+    return _training(dtype, _chunks_of(take_chunk), own_ranges())
 
 
 def train_slices(dtype: Any) -> Kernel:
@@ -291,16 +279,16 @@ def train_slices(dtype: Any) -> Kernel:
             gradients(shared, at_shared, at_local)
         return True
 
-    take_chunks = _chunks_of(dtype, take_chunk)
+    take_chunks = _chunks_of(take_chunk)
 
     @jit
     def take_batch(shared, local, at_shared, at_local, at_loss, n_batch):
-        going = take_chunks(shared, local, at_shared, at_local, at_loss, n_batch)
+        n_chunks = take_chunks(shared, local, at_shared, at_local, at_loss, n_batch)
         if not barrier(at_shared, shared.n_threads, shared.stop) or shared.stopping:
             return 0
         if n_folded(shared) < shared.n_slices:
             on_own_ranges(shared.add_slices, shared, local, at_shared, at_local)
-        return local.number * shared.n_slices if going else 0
+        return n_chunks * shared.n_slices
 
     return _training(dtype, take_batch, on_own_ranges)
 
