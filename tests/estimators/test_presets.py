@@ -62,13 +62,13 @@ def test_a_linear_model_and_a_preset_of_that_name_are_plain(preset):
     assert GlassNetRegressor(preset="plain", max_epochs=2).fit(X, y).n_members_ == 1
 
 
-@pytest.mark.parametrize("preset", ["default", "fast", "best"])
+@pytest.mark.parametrize("preset", ["default", "fast"])
 def test_a_small_table_trains_plain_networks_in_folds_without_a_compiler(preset):
     X, y = numbers(80)
     model = GlassNetRegressor(preset=preset, random_state=0).fit(X, y)
     assert model.n_members_ == len(model.networks_) == 4
     assert model.settings_["engine"] == "reference"
-    assert [W.shape for W in model.member(3).coefs_] == [(3, 64), (64, 64), (64, 1)]
+    assert [W.shape for W in model.member(3).coefs_] == [(24, 64), (64, 64), (64, 1)]  # an embedding for each number
 
 
 def test_what_is_given_stays_as_it_is_given():
@@ -92,9 +92,35 @@ def test_few_rows_have_fewer_units_and_bins_and_folds_and_middling_tables_more_e
 
 
 def test_regressions_train_fewer_networks_and_small_ones_without_decay():
-    assert [preset_for("default", 5000, regression=numbers)["refit"] for numbers in (False, True)] == [2, 1]
+    assert [preset_for("default", 5000, regression=numbers)["refit"] for numbers in (False, True)] == [3, 1]
     decays = [preset_for("default", n, regression=True)["weight_decay"] for n in (999, 1999, 2000)]
     assert decays == [0.0, 0.0, 0.3]
+
+
+def test_the_best_of_a_small_table_are_ensembles():
+    small, few = (preset_for("best", n, regression=False) for n in (349, 350))
+    differing = {name for name in few if small[name] != few[name]}
+    assert differing == {"dropout", "weight_decay"}
+    assert preset_for("best", 349, regression=True) == preset_for("best", 350, regression=True)
+
+
+@pytest.mark.parametrize(
+    ("n_rows", "n_columns", "wide"),
+    [(199, 50, True), (200, 50, False), (100, 49, False), (999, 300, True), (1000, 300, False)],
+)
+def test_a_wide_table_has_fewer_than_four_rows_a_column_and_fifty_columns(n_rows, n_columns, wide):
+    classes = preset_for("default", n_rows, regression=False, n_columns=n_columns)
+    numbers = preset_for("default", n_rows, regression=True, n_columns=n_columns)
+    assert ((classes["dropout"], classes["weight_decay"]) == (0.4, 3.0)) == wide
+    assert (numbers["members"] == 4 and numbers["weight_decay"] == 1.0) == wide
+
+
+def test_fit_tells_a_wide_table_by_its_columns():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(60, 50)), np.arange(60) % 2
+    settings = GlassNetClassifier(max_epochs=1, random_state=0).fit(X, y).settings_
+    assert (settings["members"], settings["folds"], settings["weight_decay"]) == (4, 5, 3.0)
+    assert GlassNetClassifier(max_epochs=1, random_state=0).fit(X[:, :49], y).settings_["members"] == 1
 
 
 @pytest.mark.parametrize("arguments", [{"validation": "last"}, {"groups": np.arange(600) % 3}])

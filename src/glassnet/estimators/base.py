@@ -174,7 +174,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         """The steps of `fit`."""
         samples = samples_of(X, y, sample_weight, type(self).__name__, groups)
         again = self.warm_start and hasattr(self, "networks_")
-        settings = self._settings(samples.n_rows, again, validation is not None or groups is not None)
+        settings = self._settings(samples, again, validation is not None or groups is not None)
         epochs = begin_fit(self, settings["max_epochs"], X, y, sample_weight)
 
         fitting = Fitting(self, samples, settings, again=again)
@@ -188,12 +188,18 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         end_fit(epochs)
         return self
 
-    def _settings(self, n_rows: int, again: bool, validation_given: bool = False) -> dict[str, Any]:
+    def _settings(self, samples: Samples, again: bool, validation_given: bool) -> dict[str, Any]:
         """The arguments with each "auto" decided, and checked; what a warm start cannot change is as it was."""
         arguments = self.get_params(deep=False)
         if again:
             keep_settings(arguments, self.settings_)
-        return resolve_settings(arguments, n_rows, validation_given, regression=not hasattr(self, "predict_proba"))
+        return resolve_settings(
+            arguments,
+            samples.n_rows,
+            validation_given,
+            n_columns=len(samples.table.names),
+            regression=not hasattr(self, "predict_proba"),
+        )
 
     def _keep(self, fitting: Fitting, trained: Trained) -> None:
         """Set the fitted attributes."""

@@ -45,7 +45,12 @@ KEPT_BY_WARM_START = (
 
 
 def resolve_settings(
-    arguments: dict[str, Any], n_rows: int, validation_given: bool = False, *, regression: bool = False
+    arguments: dict[str, Any],
+    n_rows: int,
+    validation_given: bool = False,
+    *,
+    n_columns: int = 1,
+    regression: bool = False,
 ) -> dict[str, Any]:
     """The constructor's arguments with each "auto" replaced by what it means for `n_rows` training rows.
 
@@ -57,7 +62,7 @@ def resolve_settings(
     lbfgs = settings["optimizer"] == LBFGS
     if lbfgs:
         _check_lbfgs(settings)
-    preset, free_folds = _preset(settings, n_rows, regression), _is_auto(settings["folds"])
+    preset, free_folds = _preset(settings, n_rows, n_columns, regression), _is_auto(settings["folds"])
     for name, value in preset.items():
         if _is_auto(settings[name]):
             settings[name] = value
@@ -84,11 +89,11 @@ def _is_auto(value: Any) -> bool:
     return isinstance(value, str) and value == "auto"
 
 
-def _preset(settings: dict[str, Any], n_rows: int, regression: bool) -> dict[str, Any]:
+def _preset(settings: dict[str, Any], n_rows: int, n_columns: int, regression: bool) -> dict[str, Any]:
     """The preset's arguments; its rates are for its optimiser, and a linear model or L-BFGS is one plain network."""
     optimizer, sizes = settings["optimizer"], settings["hidden_layer_sizes"]
     plain = optimizer == LBFGS or (isinstance(sizes, (tuple, list)) and not len(sizes))
-    preset = preset_for("plain" if plain else settings["preset"], n_rows, regression)
+    preset = preset_for("plain" if plain else settings["preset"], n_rows, regression, n_columns)
     if optimizer == LBFGS:
         return preset | {"batch_size": "full", "max_epochs": 500, "schedule": "constant"}
     if not _is_auto(optimizer) and optimizer != preset["optimizer"]:

@@ -177,9 +177,14 @@ def validation_plan(prepared: Prepared, options: dict[str, Any], random_state: A
     """
     n_rows, is_regression = len(prepared.training), prepared.task == "regression"
     kind = GlassNetRegressor if is_regression else GlassNetClassifier
-    named = prepared.time_order or (prepared.groups is not None and options.get("folds", "auto") == "auto")
-    arguments = kind(**{**options, **({"folds": 1} if named else {})}).get_params(deep=False)
-    settings = resolve_settings(arguments, n_rows, regression=is_regression)
+    named = prepared.time_order or prepared.groups is not None
+    settings = resolve_settings(
+        kind(**options).get_params(deep=False),
+        n_rows,
+        named,
+        n_columns=len(prepared.table.names),
+        regression=is_regression,
+    )
     if settings["folds"] > 1:
         return 0, settings["folds"]
     return _held_out(prepared, settings, random_state), 1
