@@ -61,6 +61,20 @@ def test_lists_and_arrays_of_all_kinds_are_taken_as_the_estimator_takes_them(tmp
     np.testing.assert_array_equal(module.predict_proba(texts), module.predict_proba(rows))
 
 
+def test_columns_of_pandas_are_taken_with_its_own_kinds_of_missing(tmp_path):
+    model = fitted()
+    rows = {
+        "age": pd.Series([50.5, None], dtype="Float64"),
+        "city": pd.Series(["Bern", None], dtype="string"),
+        "member": pd.Series([True, None], dtype="boolean"),
+        "floor": pd.Series([3, None], dtype="Int64"),
+        "when": pd.Series(DATES[:2]),
+        "wait": pd.Series(TABLE["wait"][:2]),
+    }
+    found = module_of(model, tmp_path).predict_proba(rows)
+    np.testing.assert_allclose(found, model.predict_proba(pd.DataFrame(rows)), rtol=1e-6)
+
+
 @pytest.mark.parametrize("make", [lambda y: y.astype("S"), lambda y: y == "old", lambda y: y.astype(object)])
 def test_labels_keep_their_type(tmp_path, make):
     model = fitted(y=make(Y))

@@ -38,8 +38,11 @@ def column(table, name):
 
 
 def is_missing(value):
-    """Whether a cell is empty: None, or what does not equal itself (NaN, NaT)."""
-    return value is None or bool(value != value)
+    """Whether a cell is empty: None, or what does not equal itself (NaN, NaT), or cannot tell (pandas' NA)."""
+    try:
+        return value is None or bool(value != value)
+    except TypeError:
+        return True
 
 
 def refused(name, row, value, rule):
