@@ -14,7 +14,7 @@ SOURCE = Path(glassnet.__file__).parent
 
 HEAVY = [
     *("scipy", "sklearn", "polars", "pandas", "narwhals", "matplotlib", "rich", "typer", "safetensors", "numba"),
-    *("torch", "jax", "tensorflow"),
+    *("torch", "jax", "tensorflow", "onnx", "onnxruntime"),
 ]
 
 
@@ -81,7 +81,7 @@ FLOORS = [
     {"engine", "files", "datasets"},
     {"training", "tables", "views"},
     {"estimators"},
-    {"workflow"},
+    {"workflow", "export"},
     {"cli"},
 ]
 

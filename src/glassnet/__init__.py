@@ -30,6 +30,8 @@ _HOME = {
     "custom_activation": "glassnet.maths.activations",
     "custom_loss": "glassnet.maths.losses",
     "errors": "glassnet.errors",
+    "export_onnx": "glassnet.export",
+    "export_python": "glassnet.export",
     "gradient_descent": "glassnet.maths.optimisers",
     "load": "glassnet.estimators.loading",
     "softmax": "glassnet.maths.losses",
@@ -54,6 +56,8 @@ __all__ = [
     "custom_activation",
     "custom_loss",
     "errors",
+    "export_onnx",
+    "export_python",
     "gradient_descent",
     "load",
     "softmax",
@@ -65,6 +69,7 @@ if TYPE_CHECKING:
     from glassnet import errors, views
     from glassnet.estimators import GlassNetClassifier, GlassNetRegressor
     from glassnet.estimators.loading import load
+    from glassnet.export import export_onnx, export_python
     from glassnet.maths.activations import custom_activation
     from glassnet.maths.columns import Columns
     from glassnet.maths.embeddings import Embedding

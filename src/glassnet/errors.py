@@ -19,6 +19,7 @@ __all__ = [
     "ColumnError",
     "DataError",
     "DivergenceWarning",
+    "ExportError",
     "GlassNetError",
     "GlassNetWarning",
     "InterruptedWarning",
@@ -101,6 +102,10 @@ class ColumnError(DataError):
 
 class ModelFileError(GlassNetError, ValueError):
     """A file is not a model of glassnet, or is damaged."""
+
+
+class ExportError(GlassNetError, ArithmeticError):
+    """An exported model does not predict what the estimator does; nothing was written."""
 
 
 class TrainingDiverged(GlassNetError, ArithmeticError):  # noqa: N818 - the public name, an event rather than a mistake

@@ -10,6 +10,7 @@ import typer
 import glassnet
 from glassnet.cli.demo import demo_app
 from glassnet.cli.evaluate import EVALUATE_EXAMPLES, evaluate
+from glassnet.cli.export import EXPORT_EXAMPLES, export
 from glassnet.cli.info import INFO_EXAMPLES, info
 from glassnet.cli.predict import PREDICT_EXAMPLES, predict
 from glassnet.cli.problems import exit_code_of
@@ -66,6 +67,7 @@ app.command("train", cls=TeachingCommand, epilog=TRAIN_EXAMPLES)(train)
 app.command("predict", cls=TeachingCommand, epilog=PREDICT_EXAMPLES)(predict)
 app.command("evaluate", cls=TeachingCommand, epilog=EVALUATE_EXAMPLES)(evaluate)
 app.command("info", cls=TeachingCommand, epilog=INFO_EXAMPLES)(info)
+app.command("export", cls=TeachingCommand, epilog=EXPORT_EXAMPLES)(export)
 app.add_typer(demo_app, name="demo")
 
 

@@ -15,7 +15,7 @@ from glassnet.maths.optimisers import Optimiser
 from glassnet.maths.schedules import Schedule
 from glassnet.network import Network
 
-__all__ = ["CONFORMAL", "ENCODER", "PARAMETERS", "name_of_params", "save"]
+__all__ = ["CONFORMAL", "ENCODER", "PARAMETERS", "name_of_params", "own_functions", "save"]
 
 PARAMETERS = "network.params"  # name of an array
 ENCODER, CONFORMAL = "encoder.", "conformal."  # beginnings of the names of others
@@ -96,15 +96,18 @@ def without_clock(row: dict[str, Any]) -> dict[str, Any]:
 
 def _require_plain(estimator: Any) -> None:
     """Raise OptionError when a function of the user's own is part of the network: a function is not data."""
-    network = estimator.network_
-    custom = [("loss", network.loss.custom)]
+    for argument in own_functions(estimator.network_):
+        raise OptionError(
+            "is a function of your own, which a model file cannot hold",
+            argument=argument,
+            remedy="Use a named one; or keep the weights with numpy.save(path, estimator.network_.params), and "
+            "assign them to network_.params of an estimator fitted alike.",
+        )
+
+
+def own_functions(network: Network) -> list[str]:
+    """The arguments, "loss" or "activation", that are functions of the user's own."""
     layers = [part for layer in network.layers for part in (layer, *layer.inside)]
+    custom = [("loss", network.loss.custom)]
     custom += [("activation", layer.activation.custom) for layer in layers if hasattr(layer, "activation")]
-    for argument, is_custom in custom:
-        if is_custom:
-            raise OptionError(
-                "is a function of your own, which a model file cannot hold",
-                argument=argument,
-                remedy="Use a named one; or keep the weights with numpy.save(path, estimator.network_.params), and "
-                "assign them to network_.params of an estimator fitted alike.",
-            )
+    return [argument for argument, is_custom in custom if is_custom]

@@ -18,7 +18,7 @@ from glassnet.maths.elementary import Array
 from glassnet.maths.layers import Block, Draws, Layer, Parameters, layer_from, sizes_of
 from glassnet.maths.random import Stream
 
-__all__ = ["INNER_LAYER", "Branch", "Columns"]
+__all__ = ["INNER_LAYER", "Branch", "Columns", "side_by_side"]
 
 # Number k of the layers inside layer i draws from the stream of layer i + (k + 1) · 2¹⁶: no layer of a chain has it.
 INNER_LAYER = 2**16
@@ -112,7 +112,7 @@ class Columns(Layer):
                 number += 1
             parts.append(A)
             caches.append(kept)
-        return _side_by_side(parts), (X.shape[-1], caches)
+        return side_by_side(parts), (X.shape[-1], caches)
 
     def backward(
         self, P: Parameters, cache: Any, dA: Array, input_gradient: bool = True
@@ -209,7 +209,7 @@ def _draws(random: Draws | None, number: int) -> Draws | None:
     return Draws(random.stream.at(layer=_stream_layer(random.stream, number)), random.dropout)
 
 
-def _side_by_side(parts: list[Array]) -> Array:
+def side_by_side(parts: list[Array]) -> Array:
     """The outputs joined along units; one that all members share is repeated for each."""
     if len(parts) == 1:
         return parts[0]

@@ -14,7 +14,7 @@ from glassnet.tables.missing import missing_mask
 from glassnet.tables.number import require_finite
 from glassnet.tables.texts import Texts, Wholes
 
-__all__ = ["Category", "Levels"]
+__all__ = ["Category", "Levels", "rows_of_codes"]
 
 FEW_LEVELS = 10  # a column with no more levels than this keeps each, however rare
 NEARLY_UNIQUE = 0.9  # levels per present value from which a column is taken for names or identifiers
@@ -136,14 +136,14 @@ class Category:
         lookup = {level: code for code, level in enumerate(self.levels, 1)}
         unseen = len(self.levels) + 1
         if self.family == "number" or (texts.numeric and self.spells_numbers):
-            numbers = self._codes_by_number
+            numbers = self.codes_by_number
             codes = [0, *(lookup.get(text) or numbers.get(exact_number(text), unseen) for text in texts.levels)]
         else:
             codes = [0, *(lookup.get(text, unseen) for text in texts.levels)]
         return np.array(codes, np.min_scalar_type(unseen))[texts.codes]
 
     @cached_property
-    def _codes_by_number(self) -> dict[Any, int]:
+    def codes_by_number(self) -> dict[Any, int]:
         """The code of each level that spells a number: 1, 1.0 and True are one key."""
         numbers = {exact_number(level): code for code, level in enumerate(self.levels, 1)}
         return {number: code for number, code in numbers.items() if number is not None}
@@ -151,7 +151,7 @@ class Category:
     def _codes_of_numbers(self, x: Any) -> np.ndarray:
         """Levels by the number they spell: where only "7" of "7" and "7b" occurs, a file is read as numbers."""
         require_finite(self.name, x)
-        unseen, lookup = len(self.levels) + 1, self._codes_by_number
+        unseen, lookup = len(self.levels) + 1, self.codes_by_number
         absent = missing_mask(x)
         distinct, places = np.unique(x[~absent], return_inverse=True)
         codes = np.zeros(len(x), np.int32)
@@ -160,24 +160,12 @@ class Category:
 
     def write(self, codes: np.ndarray, out: np.ndarray) -> None:
         """Fill `out` (n, len(names)) from rows of what `prepare` gave."""
-        out[:] = self._rows.take(codes, axis=0)
+        out[:] = self.rows.take(codes, axis=0)
 
     @cached_property
-    def _rows(self) -> np.ndarray:
-        """The matrix row of each code (len(levels) + 2, len(names)), float32: whole numbers below 2^24 are exact."""
-        n, width = len(self.levels), len(self.names)
-        if self.coded:
-            return np.array([*range(n + 1), n + 1 if self.pooled else 0], np.float32)[:, None]
-        if self.is_signed:
-            return np.array([0, -1, 1, 0], np.float32)[:, None]
-        rows = np.zeros((n + 2, width), np.float32)
-        if width > self.pooled + self.missing:
-            rows[range(1, n + 1), range(n)] = 1
-        if self.pooled:
-            rows[n + 1, n] = 1
-        if self.missing:
-            rows[0, -1] = 1
-        return rows
+    def rows(self) -> np.ndarray:
+        """The matrix row of each code, see `rows_of_codes`."""
+        return rows_of_codes(len(self.levels), self.pooled, self.missing, self.coded)
 
     def plain(self) -> dict[str, Any]:
         """The record as JSON-ready scalars and lists."""
@@ -203,6 +191,26 @@ class Category:
             "pooled": self.pooled,
             "coded": self.coded,
         }
+
+
+def rows_of_codes(n_levels: int, pooled: bool, missing: bool, coded: bool) -> np.ndarray:
+    """What stands in the matrix for each code (n_levels + 2, width), float32: whole numbers below 2^24 are exact.
+
+    Codes are 0 for missing, 1 … n_levels, and one more for a level not seen in fit; see `Category`.
+    """
+    if coded:
+        return np.array([*range(n_levels + 1), n_levels + 1 if pooled else 0], np.float32)[:, None]
+    if n_levels == 2 and not (pooled or missing):
+        return np.array([0, -1, 1, 0], np.float32)[:, None]
+    shown = n_levels if n_levels > 1 or pooled else 0  # one level alone says nothing
+    rows = np.zeros((n_levels + 2, shown + pooled + missing), np.float32)
+    if shown:
+        rows[range(1, n_levels + 1), range(n_levels)] = 1
+    if pooled:
+        rows[n_levels + 1, n_levels] = 1
+    if missing:
+        rows[0, -1] = 1
+    return rows
 
 
 def _kept(counts: dict[str, int], n_present: int, rules: Levels) -> list[str]:

@@ -14,7 +14,7 @@ from glassnet.tables.families import Column, name_of_family
 from glassnet.tables.number import Number
 from glassnet.tables.zones import UTC, TimesOfDay, wall_time, zone_of
 
-__all__ = ["Date", "Duration"]
+__all__ = ["CYCLES", "DAY", "WAVES", "Date", "Duration", "cycle_steps", "cycle_waves", "elapsed_days", "years_of"]
 
 DAY = 86_400_000_000  # microseconds
 CYCLES = {"month": 12, "day": 31, "weekday": 7, "hour": 1440}
@@ -48,10 +48,10 @@ class Date:
         dates = as_dates(name, values)
         zone, of_day = zone_of(dates), isinstance(dates, TimesOfDay)
         dates = wall_time(dates, zone)
-        elapsed = Number.fit(name, _days(dates), scaling, indicator)
+        elapsed = Number.fit(name, elapsed_days(dates), scaling, indicator)
         present = dates[~np.isnat(dates)]
-        year = Number.fit(f"{name} year", _years(present), scaling)
-        steps = {part: _steps(part, present) for part in CYCLES}
+        year = Number.fit(f"{name} year", years_of(present), scaling)
+        steps = {part: cycle_steps(part, present) for part in CYCLES}
         varying = tuple(part for part in CYCLES if np.ptp(steps[part]) > 0)
         return cls(name, name_of_family(values), elapsed, year, varying, zone, of_day)
 
@@ -84,13 +84,13 @@ class Date:
         """Fill `out` (n, len(names)) from rows of what `prepare` gave."""
         absent = np.isnat(dates)
         first = len(self.elapsed.names)
-        self.elapsed.write(_days(dates), out[:, :first])
+        self.elapsed.write(elapsed_days(dates), out[:, :first])
         if self.year.varies:
-            self.year.write(_years(dates), out[:, first : first + 1])
+            self.year.write(years_of(dates), out[:, first : first + 1])
             first += 1
         known = np.where(absent, np.datetime64(0, "us"), dates)
         for j, part in enumerate(self.parts):
-            waves = WAVES[part].take(_steps(part, known), axis=0)
+            waves = WAVES[part].take(cycle_steps(part, known), axis=0)
             waves[absent] = 0
             out[:, first + 2 * j : first + 2 * j + 2] = waves
 
@@ -216,13 +216,15 @@ def _require_day(name: str, dates: np.ndarray, of_day: bool | None) -> None:
     )
 
 
-def _days(dates: np.ndarray) -> np.ndarray:
+def elapsed_days(dates: np.ndarray) -> np.ndarray:
+    """Days since 1970 with their fraction, float64; NaN where missing."""
     days = dates.astype(np.int64) / DAY
     days[np.isnat(dates)] = np.nan
     return days
 
 
-def _years(dates: np.ndarray) -> np.ndarray:
+def years_of(dates: np.ndarray) -> np.ndarray:
+    """The year, float64; NaN where missing."""
     absent = np.isnat(dates)
     days = np.where(absent, np.datetime64(0, "us"), dates).astype(np.int64) // DAY
     years = _by_day(days, lambda calendar: calendar.astype("datetime64[Y]").astype(np.float64) + 1970)
@@ -230,16 +232,16 @@ def _years(dates: np.ndarray) -> np.ndarray:
     return years
 
 
-def _waves(steps: int) -> np.ndarray:
+def cycle_waves(steps: int) -> np.ndarray:
     """sin and cos at each step of a cycle (steps, 2): a table, so a value never depends on how many are computed."""
     angle = 2 * np.pi * np.arange(steps) / steps
     return np.stack([np.sin(angle), np.cos(angle)], axis=-1)
 
 
-WAVES = {part: _waves(steps) for part, steps in CYCLES.items()}
+WAVES = {part: cycle_waves(steps) for part, steps in CYCLES.items()}
 
 
-def _steps(part: str, dates: np.ndarray) -> np.ndarray:
+def cycle_steps(part: str, dates: np.ndarray) -> np.ndarray:
     """Place in the cycle: months since January, days since the first or since Monday, minutes since midnight."""
     moments = dates.astype(np.int64)
     days = moments // DAY

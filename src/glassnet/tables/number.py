@@ -11,7 +11,7 @@ from glassnet.errors import DataError
 from glassnet.tables.changes import as_numbers, require_family
 from glassnet.tables.families import Column, name_of_family
 
-__all__ = ["SCALINGS", "Number", "require_finite", "scaled"]
+__all__ = ["SCALINGS", "Number", "middle_ranks", "require_finite", "scaled", "smooth_clip"]
 
 SCALINGS = ("standard", "minmax", "robust", "smooth_clip", "quantile", "none")
 LINEAR = ("standard", "minmax", "robust")
@@ -123,11 +123,11 @@ class Number:
             return np.where(absent, self.fill, x)
         if self.scaling == "quantile":
             with np.errstate(over="ignore"):  # far beyond the last knot
-                z = _normal(np.ldexp(x, -self.exponent), np.array(self.knots))
+                z = _normal(middle_ranks(np.ldexp(x, -self.exponent), np.array(self.knots)))
             z[absent] = self.fill
             return z
         z = scaled(x, self.exponent, self.centre, self.scale, self.fill, absent)
-        return z / np.sqrt(1 + (z / SOFT) ** 2) if self.scaling == "smooth_clip" else z
+        return smooth_clip(z) if self.scaling == "smooth_clip" else z
 
     def plain(self) -> dict[str, Any]:
         """The record as JSON-ready values."""
@@ -182,14 +182,25 @@ def _knots(x: np.ndarray) -> tuple[float, ...]:
     return tuple(np.quantile(x, np.linspace(0, 1, count)).tolist())
 
 
-def _normal(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
-    """The standard normal quantile of each x's rank; a value that holds several ranks takes the middle one."""
-    from scipy.special import ndtri
+def smooth_clip(z: Any) -> Any:
+    """z / √(1 + (z/3)²), which lies in (-3, 3) and hardly changes small z."""
+    share = z / SOFT
+    return z / np.sqrt(1.0 + share * share)
 
+
+def middle_ranks(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
+    """The rank of each x in [1e-7, 1 - 1e-7]; a value that holds several ranks takes the middle one."""
     ranks = np.linspace(0, 1, len(knots))
     highest = np.interp(x, knots, ranks)  # of equal knots the last
     lowest = 1 - np.interp(-x, -knots[::-1], ranks)  # and the first
-    return ndtri(np.clip((lowest + highest) / 2, RAREST, 1 - RAREST))
+    return np.clip((lowest + highest) / 2, RAREST, 1 - RAREST)
+
+
+def _normal(ranks: np.ndarray) -> np.ndarray:
+    """The standard normal quantile of each rank."""
+    from scipy.special import ndtri
+
+    return ndtri(ranks)
 
 
 def require_finite(name: str, x: np.ndarray) -> None:
