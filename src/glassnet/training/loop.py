@@ -70,9 +70,8 @@ def run_epoch(epoch: int, state: State, backend: Backend, options: TrainingOptio
     while done < backend.steps_per_epoch:
         end = end_of_run(done, first, backend.steps_per_epoch, options, pace)
         with pace.timing(end - done):
-            loss, finite = backend.run(state, rows[done * size : end * size], rates[done:end])
+            total, finite = backend.run(state, rows[done * size : end * size], rates[done:end], total)
         done = int(state["step"]) - first
-        total += loss
         if not finite and math.isfinite(total):  # the weights overflowed before the loss did
             total = math.nan
         watch.check_time()
