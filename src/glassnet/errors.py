@@ -104,7 +104,13 @@ class ModelFileError(GlassNetError, ValueError):
 
 
 class TrainingDiverged(GlassNetError, ArithmeticError):  # noqa: N818 - the public name, an event rather than a mistake
-    """The loss became infinite or not a number before one epoch was complete; nothing was fitted."""
+    """The loss became infinite or not a number before one epoch was complete; nothing was fitted.
+
+    loss, step : what it became, and in which step, counted from 1.
+    """
+
+    loss: float | None = None
+    step: int = 0
 
 
 class GlassNetWarning(UserWarning):

@@ -24,7 +24,7 @@ from glassnet.estimators.holdout import check_validation
 from glassnet.estimators.pictures import Pictures
 from glassnet.estimators.samples import Samples, samples_of
 from glassnet.estimators.settings import checked_jobs, keep_settings, resolve_settings
-from glassnet.estimators.trainings import Trained, train_folds, train_once
+from glassnet.estimators.trainings import Cut, Trained, train_folds, train_once
 from glassnet.maths.losses import Loss, loss_named
 from glassnet.network import Network
 from glassnet.tables.frames import table_of
@@ -184,7 +184,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
             trained = train_once(fitting, validation, groups, epochs)
         self._keep(fitting, trained)
         self._calibrate_on(fitting.samples, trained)
-        self._warn(trained.outcome)
+        self._warn(trained.outcome, trained.cut)
         end_fit(epochs)
         return self
 
@@ -244,22 +244,23 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         self._vouching = self.networks_
         return self
 
-    def _warn(self, outcome: Outcome) -> None:
-        """Say what a user must know of how training ended."""
+    def _warn(self, outcome: Outcome, cut: Cut | None = None) -> None:
+        """Say what a user must know of how training ended, or which of several trainings was cut short, and how."""
+        which, kept = "training", f"the weights of epoch {outcome.best_epoch} are kept"
+        if cut is not None:
+            outcome, which = cut.outcome, f"training ({cut.what})"
+            kept = "the networks trained before it" + (" and its best weights are kept" if cut.kept else " are kept")
+        n_epochs = len(outcome.history)
         if outcome.reason == "diverged":
             rate = self.settings_["learning_rate"]
             remedy = "a larger l2" if rate is None else f"a learning_rate lower than {rate:g}, or clip_norm=1"
             text = (
-                f"training diverged in epoch {len(outcome.history) + 1}, step {outcome.diverged_step} (the loss became "
-                f"{outcome.diverged_loss}); the weights of epoch {outcome.best_epoch} are kept. Try {remedy}."
+                f"{which} diverged in epoch {n_epochs + 1}, step {outcome.diverged_step} (the loss became "
+                f"{outcome.diverged_loss}); {kept}. Try {remedy}."
             )
             warn(DivergenceWarning(text))
         elif outcome.reason == "interrupted":
-            text = (
-                f"training was interrupted in epoch {len(outcome.history)}; the weights of epoch {outcome.best_epoch} "
-                "are kept."
-            )
-            warn(InterruptedWarning(text))
+            warn(InterruptedWarning(f"{which} was interrupted in epoch {max(n_epochs, 1)}; {kept}."))
 
     # --- using ---
 

@@ -17,9 +17,13 @@ from glassnet.training.history import epoch_row
 from glassnet.training.options import TrainingOptions
 from glassnet.training.progress import Progress
 
-__all__ = ["Best", "Outcome", "Watch"]
+__all__ = ["Best", "Outcome", "PressedAgain", "Watch"]
 
 A_MOMENT = 0.25  # seconds that an evaluation may still take once training was interrupted
+
+
+class PressedAgain(KeyboardInterrupt):
+    """Ctrl-C for the second time in one training: all is to end at once."""
 
 
 @dataclass
@@ -92,7 +96,7 @@ class Watch:
 
     def _interrupted(self, number: int, frame: Any) -> None:
         self.reason = "interrupted"
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, pressed_again)
         self.backend.interrupt()
 
     def _summary(self) -> str:
@@ -198,11 +202,13 @@ class Watch:
             if rate is not None:
                 at = f" at learning rate {rate:g}"
                 remedy = f"Try a lower learning_rate, such as {rate / 10:g}, clip_norm=1, or scaled inputs."
-            raise TrainingDiverged(
+            error = TrainingDiverged(
                 f"training diverged in epoch {len(self.history) + 1}, step {self.diverged_step}{at}: the loss became "
                 f"{self.diverged_loss}",
                 remedy=remedy,
             )
+            error.loss, error.step = self.diverged_loss, self.diverged_step
+            raise error
         return Outcome(
             self.best.params,
             self.history,
@@ -211,3 +217,8 @@ class Watch:
             self.diverged_loss,
             self.diverged_step,
         )
+
+
+def pressed_again(number: int, frame: Any) -> None:
+    """Raise PressedAgain: what a second Ctrl-C does."""
+    raise PressedAgain
