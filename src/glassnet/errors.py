@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 __all__ = [
+    "CheckpointWarning",
     "ColumnError",
     "DataError",
     "DivergenceWarning",
@@ -115,6 +116,10 @@ class TrainingDiverged(GlassNetError, ArithmeticError):  # noqa: N818 - the publ
 
 class GlassNetWarning(UserWarning):
     """Base of the warnings of glassnet."""
+
+
+class CheckpointWarning(GlassNetWarning):
+    """A checkpoint could not be written; training went on without."""
 
 
 class DivergenceWarning(GlassNetWarning):

@@ -135,9 +135,16 @@ def _ended_as(first: Outcome, cut: Cut | None) -> Outcome:
 
 
 def _train(fitting: Fitting, rows: Rows, held: Held | None) -> Outcome:
-    """Run the loop that the settings ask for, on the engine they ask for."""
+    """Run the loop that the settings ask for, on the engine they ask for, unless a checkpoint has its outcome."""
+    backend, held_rows, checkpoint = fitting.backend(rows), None if held is None else held.rows, fitting.checkpoint
     run = train_lbfgs if fitting.settings["optimizer"] == LBFGS else train
-    return run(fitting.backend(rows), fitting.options, None if held is None else held.rows, fitting.progress)
+    if checkpoint is None:
+        return run(backend, fitting.options, held_rows, fitting.progress)
+    outcome = checkpoint.begin(rows, held_rows, backend, fitting.options, fitting.settings["engine"])
+    if outcome is None:
+        outcome = train(backend, fitting.options, held_rows, fitting.progress, keeper=checkpoint)
+        checkpoint.end(outcome)
+    return outcome
 
 
 def _trained(fitting: Fitting, outcome: Outcome) -> Network:
