@@ -146,7 +146,7 @@ def test_the_compiled_engine_goes_on_to_the_same_bits_with_another_number_of_thr
     expected = bits(whole, tmp_path / "model", X)
     killer.runs_of(2)
     keeping = arguments | {"checkpoint": path, "checkpoint_every": 0}
-    for after in range(1, 100, 3):
+    for after in range(1, 100, 6):
         if not killer.fit(GlassNetRegressor(**keeping, n_jobs=1), X, y, after=after):
             break
         model = GlassNetRegressor(**arguments, n_jobs=2).fit(X, y, resume=path)

@@ -98,11 +98,13 @@ def open_checkpoint(path: PathLike, estimator: str) -> Found:
         )
     with reading_content(path):
         kind, settings = header["estimator"], header["settings"]
-        if not isinstance(settings["random_state"], int) or not isinstance(header["data"], dict):
-            raise ValueError("it does not say what it was trained with")
+        for found, wanted in (
+            *((settings[name], int) for name in ("random_state", "max_epochs")),
+            *((header[name], kind_of) for name, kind_of in (("data", dict), ("machine", dict), ("engine", str))),
+        ):
+            if not isinstance(found, wanted):
+                raise ValueError(f"it says {found!r} of what it was trained with")
         records = [_record(entry, i, arrays) for i, entry in enumerate(header["trainings"])]
-        if not {"engine", "machine"} <= set(header) or not isinstance(settings["max_epochs"], int):
-            raise ValueError("it does not say how it was trained")
     if kind != estimator:
         raise ModelFileError(f"belongs to a {kind}, not to a {estimator}", file=path, remedy="Use that estimator.")
     return Found(path, header, records)
