@@ -75,6 +75,7 @@ def options_of(draw):
     chosen = {
         "optimizer": draw(st.sampled_from(["adam", "adamw", "nesterov", "momentum", "rmsprop", "gradient_descent"])),
         "schedule": draw(st.sampled_from(["constant", "step", "cosine", "one_cycle", "warm_up", "plateau"])),
+        "learning_rate": draw(st.sampled_from(["auto", "auto", 0.2])),  # with the latter, early epochs are the best
         "dropout": draw(st.sampled_from([0.0, 0.3])),
         "batch_size": draw(st.sampled_from([7, 32, "full"])),
         "members": draw(st.sampled_from([1, 2])),
