@@ -1,12 +1,17 @@
 """A fit that goes on from its checkpoint ends with the same bits as one that never stopped, wherever it was killed."""
 
+import signal
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glassnet import GlassNetClassifier, GlassNetRegressor
+from glassnet.errors import InterruptedWarning
 from glassnet.estimators.checkpoint import FitCheckpoint
+from glassnet.training.backend import ReferenceBackend
 from glassnet.training.loop import Pace
 
 QUICK = {
@@ -30,11 +35,20 @@ class Killed(BaseException):
 
 
 class Killer:
-    """Fixes how many steps a run has, and kills a fit after a number of its checkpoints were written."""
+    """Fixes how many steps a run has, and kills a fit after a number of its checkpoints were written.
+
+    Or it presses Ctrl-C as a run of that number begins; its steps are done, and validated though nothing was due.
+    """
 
     def __init__(self, monkeypatch):
-        self.monkeypatch, self.writes, self.last = monkeypatch, 0, None
-        write = FitCheckpoint.write
+        self.monkeypatch, self.writes, self.last, self.runs, self.pressed = monkeypatch, 0, None, 0, None
+        write, run = FitCheckpoint.write, ReferenceBackend.run
+
+        def watched(*arguments):
+            self.runs += 1
+            if self.runs == self.pressed:
+                signal.raise_signal(signal.SIGINT)
+            return run(*arguments)
 
         def counted(checkpoint, **options):
             write(checkpoint, **options)
@@ -43,18 +57,21 @@ class Killer:
                 raise Killed
 
         monkeypatch.setattr(FitCheckpoint, "write", counted)
+        monkeypatch.setattr(ReferenceBackend, "run", watched)
 
     def runs_of(self, steps):
         self.monkeypatch.setattr(Pace, "__exit__", lambda pace, *exception: setattr(pace, "steps", steps))
 
-    def fit(self, model, *data, after=None, **options):
-        """Fit, and be killed after so many writes; whether it was."""
-        self.writes, self.last = 0, after
+    def fit(self, model, *data, after=None, ctrl_c=False, **options):
+        """Fit, and be killed after so many writes, or interrupted in that run; whether it was."""
+        self.writes, self.last, self.runs, self.pressed = 0, None if ctrl_c else after, 0, after if ctrl_c else None
         try:
-            model.fit(*data, **options)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", InterruptedWarning)
+                model.fit(*data, **options)
         except Killed:
             return True
-        return False
+        return model.stop_reason_ == "interrupted"
 
 
 @pytest.fixture
@@ -97,20 +114,21 @@ def options_of(draw):
 
 @st.composite
 def fits(draw):
-    """A fit, where it is killed, twice at most, and with how many epochs it began."""
+    """A fit, with how many epochs it began, when it is killed or interrupted, twice at most, and the steps of a run."""
     options = options_of(draw)
     classifies = draw(st.booleans())
     if classifies:
         options["class_weight"] = draw(st.sampled_from([None, "balanced"]))
     prolonged = options["schedule"] not in ("cosine", "one_cycle") and draw(st.booleans())
     began_with = draw(st.integers(1, options["max_epochs"])) if prolonged else options["max_epochs"]
-    return classifies, options, began_with, draw(st.integers(1, 12)), draw(st.integers(1, 12)), draw(st.integers(1, 9))
+    ends = [{"after": draw(st.integers(1, 12)), "ctrl_c": draw(st.booleans())} for _ in range(2)]
+    return classifies, options, began_with, ends, draw(st.integers(1, 9))
 
 
 @settings(deadline=None, max_examples=60, derandomize=True)
 @given(fit=fits())
 def test_a_fit_that_was_killed_goes_on_to_the_same_bits(tmp_path_factory, fit):
-    classifies, options, began_with, first, second, steps = fit
+    classifies, options, began_with, (first, second), steps = fit
     X, number, high = table()
     y, kind = (high, GlassNetClassifier) if classifies else (number, GlassNetRegressor)
     folder = tmp_path_factory.mktemp("fit")
@@ -121,10 +139,11 @@ def test_a_fit_that_was_killed_goes_on_to_the_same_bits(tmp_path_factory, fit):
         expected = bits(kind(**arguments).fit(X, y), folder / "model.glassnet", X)
         keeping = arguments | {"checkpoint": path, "checkpoint_every": 0}
         killer.runs_of(steps)
-        killer.fit(kind(**keeping | {"max_epochs": began_with}), X, y, after=first)
+        killer.fit(kind(**keeping | {"max_epochs": began_with}), X, y, **first)
         killer.runs_of(2 * steps)
         model = kind(**keeping)
-        if killer.fit(model, X, y, resume=path, after=second):
+        if killer.fit(model, X, y, resume=path, **second):
+            killer.pressed = killer.last = None
             model = kind(**arguments).fit(X, y, resume=path)
         assert bits(model, folder / "model.glassnet", X) == expected
 
@@ -156,16 +175,27 @@ def test_the_compiled_engine_goes_on_to_the_same_bits_with_another_number_of_thr
     assert after > 7
 
 
-def test_every_write_of_a_fit_of_several_trainings_can_be_gone_on_from(killer, tmp_path):
+SEVERAL = {"folds": 2, "refit": 1, "max_epochs": 2, "validation_every": "3 steps"}
+BEST_EARLY = {"learning_rate": 0.1, "max_epochs": 5, "patience": 9}  # then the loss of the validation rises
+# Two folds of 45 rows, batches of 16: runs of 2 and 1 steps, in two epochs; all rows: 2, 2 and 2 steps, in one or two.
+# 63 rows: runs of 2 and 2 steps, in five epochs. Each training has a write at its end, and each fit.
+FIRST_RUNS = 2 * 2 * 2 + 3
+
+
+@pytest.mark.parametrize(
+    ("options", "n_writes"), [(SEVERAL, FIRST_RUNS + 3 + 1), (BEST_EARLY, 5 * 2 + 1 + 1)], ids=["several", "best early"]
+)
+def test_every_write_of_a_fit_can_be_gone_on_from(killer, tmp_path, options, n_writes):
     X, y, _ = table()
-    arguments, path = QUICK | {"folds": 2, "refit": 1, "max_epochs": 2, "validation_every": "3 steps"}, tmp_path / "c"
-    expected = bits(GlassNetRegressor(**arguments).fit(X, y), tmp_path / "model", X)
+    arguments, path = QUICK | options, tmp_path / "fit.ckpt"
+    whole = GlassNetRegressor(**arguments).fit(X, y)
+    assert options is SEVERAL or whole.best_epoch_ == 2
+    expected = bits(whole, tmp_path / "model", X)
     killer.runs_of(2)
     after, keeping = 1, arguments | {"checkpoint": path, "checkpoint_every": 0}
     while killer.fit(GlassNetRegressor(**keeping), X, y, after=after):
+        killer.last = None
         model = GlassNetRegressor(**arguments).fit(X, y, resume=path)
         assert bits(model, tmp_path / "model", X) == expected
         after += 1
-    # Two folds of 45 rows, batches of 16: runs of 2 and 1 steps, twice; all rows: 2, 2 and 2 steps, in two or three
-    # epochs. And each training has a write at its end, and the fit.
-    assert after > 2 * (4 + 1) + 2 * 3 + 1
+    assert after > n_writes

@@ -1,6 +1,7 @@
 """Points and outcomes as plain data: what is written is what is read, and what fits no training is refused."""
 
 import math
+import signal
 
 import numpy as np
 import pytest
@@ -24,7 +25,7 @@ from glassnet.training.checkpoint import (
 )
 from glassnet.training.fingerprint import digest_of, machine_of
 from glassnet.training.history import epoch_row
-from glassnet.training.loop import train
+from glassnet.training.loop import Pace, train
 from glassnet.training.options import TrainingOptions
 from glassnet.training.progress import Bar, Lines
 from glassnet.training.watch import Best, Outcome, Seen
@@ -115,25 +116,49 @@ class Last(Keeper):
             self.data = header, {name: array.copy() for name, array in arrays.items()}
 
 
+class Keeping(Keeper):
+    """Keeps the point itself."""
+
+    def passed(self, point):
+        self.point = point
+
+
 def plain(outcome):
     history = [{name: value for name, value in row.items() if name != "seconds"} for row in outcome.history]
     return outcome.params.tobytes(), history, outcome.best_epoch, outcome.reason, outcome.diverged_step
 
 
-def test_weights_before_a_divergence_are_remembered_across_an_interruption():
-    # Without a validation the first step of an epoch can show that the last epoch's weights were bad: those before it
-    # are then used. The point may lie between the two epochs. The rate is 0.1 · 10^(100 (epoch - 1)).
-    rates = schedule_named(lambda step: 10.0 ** (100 * (step // 3)))
+class GivesUp:
+    """A backend that Ctrl-C reaches in its n-th run, before a step of it is done."""
+
+    def __init__(self, backend, number):
+        self.backend, self.number = backend, number
+
+    def __getattr__(self, name):
+        return getattr(self.backend, name)
+
+    def run(self, state, rows, rates, total):
+        self.number -= 1
+        if self.number == 0:
+            signal.raise_signal(signal.SIGINT)
+            return total, True
+        return self.backend.run(state, rows, rates, total)
+
+
+def test_weights_before_a_divergence_are_remembered_across_an_interruption(monkeypatch):
+    # The last of the three steps of epoch 3 goes too far, which the first one of epoch 4 shows: without a validation
+    # the weights of epoch 2 are then used, the last but one. Ctrl-C comes in each run of steps, that one too.
+    rates = schedule_named(lambda step: 1e200 if step == 8 else 1.0)
     options = TrainingOptions(max_epochs=9, learning_rate=0.1, schedule=rates)
+    monkeypatch.setattr(Pace, "__exit__", lambda pace, *exception: setattr(pace, "steps", 2))
     whole = train(backend_for(), options)
-    assert whole.reason == "diverged"
-    for number in range(1, 20):
-        keeper = Last(number)
-        train(backend_for(), options, keeper=keeper)
-        if keeper.data is None:
-            break
-        assert plain(train(backend_for(), options, keeper=Last(point=point_from(*keeper.data)))) == plain(whole)
-    assert number > 2
+    assert (whole.reason, whole.best_epoch, whole.diverged_step) == ("diverged", 2, 10)
+    for number in range(2, 8):  # runs of one step and of two, then of two and of one
+        keeper = Keeping()
+        assert train(GivesUp(backend_for(), number), options, keeper=keeper).reason == "interrupted"
+        assert keeper.point.done == (0 if number % 2 else 2 - (number == 2))
+        point = point_from(*point_data(keeper.point))
+        assert plain(train(backend_for(), options, keeper=Last(point=point))) == plain(whole)
 
 
 def test_the_clock_of_the_history_goes_on_and_the_limit_counts_this_process_alone():
