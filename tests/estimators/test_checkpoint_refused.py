@@ -125,6 +125,14 @@ def test_a_schedule_over_all_epochs_cannot_be_prolonged(tmp_path):
         quick(schedule=schedule).fit(X, Y, resume=path)
 
 
+def test_a_schedule_of_ones_own_can_be_prolonged(tmp_path):
+    path = tmp_path / "run.ckpt"
+    options = {"schedule": lambda step: 1 / (1 + step)}
+    quick(**options, checkpoint=path).fit(X, Y)
+    longer = quick(**options, max_epochs=5)
+    assert longer.fit(X, Y, resume=path).network_.params.tobytes() == longer.fit(X, Y).network_.params.tobytes()
+
+
 def test_a_fit_cannot_end_before_its_checkpoint(kept):
     with pytest.raises(
         OptionError, match="^max_epochs must be at least 3, the epochs behind the checkpoint .*, got 2$"
@@ -255,7 +263,11 @@ def say(*places, value):
         say("trainings", 0, "point", "epoch", value=2),
         say("trainings", 0, "point", "done", value=99),
         say("trainings", 0, "point", "done", value="many"),
+        put("0.outcome.params", np.zeros(3, np.float32)),
+        put("0.outcome.history", np.full((3, 6), np.inf)),
         say("trainings", 0, "planned", value=[3]),
+        say("trainings", 0, "planned", value=["x", "y"]),
+        say("trainings", 0, "point", "total", value=10**400),
         say("trainings", 0, "outcome", value=None),
         say("trainings", value={"a": 1}),
         say("settings", value=[]),

@@ -22,7 +22,7 @@ from glassnet.errors import CheckpointWarning, DataError, ModelFileError, Option
 from glassnet.estimators.saving import plain_setting
 from glassnet.files.checkpoint_format import read_checkpoint, write_checkpoint
 from glassnet.files.model_format import CHECKPOINT, read_header, reading_content
-from glassnet.maths.schedules import schedule_named
+from glassnet.maths.schedules import Schedule
 from glassnet.training.backend import Backend, Rows
 from glassnet.training.checkpoint import (
     Keeper,
@@ -98,12 +98,10 @@ def open_checkpoint(path: PathLike, estimator: str) -> Found:
         )
     with reading_content(path):
         kind, settings = header["estimator"], header["settings"]
-        for found, wanted in (
-            *((settings[name], int) for name in ("random_state", "max_epochs")),
-            *((header[name], kind_of) for name, kind_of in (("data", dict), ("machine", dict), ("engine", str))),
-        ):
-            if not isinstance(found, wanted):
-                raise ValueError(f"it says {found!r} of what it was trained with")
+        kinds = ((settings, "random_state", int), (settings, "max_epochs", int), (header, "engine", str))
+        for place, name, wanted in (*kinds, (header, "data", dict), (header, "machine", dict)):
+            if not isinstance(place[name], wanted):
+                raise ValueError(f"its {name} is {place[name]!r}")
         records = [_record(entry, i, arrays) for i, entry in enumerate(header["trainings"])]
     if kind != estimator:
         raise ModelFileError(f"belongs to a {kind}, not to a {estimator}", file=path, remedy="Use that estimator.")
@@ -117,10 +115,13 @@ def _record(entry: dict[str, Any], number: int, arrays: dict[str, np.ndarray]) -
         start = f"{number}.{name}."
         return {key.removeprefix(start): array for key, array in arrays.items() if key.startswith(start)}
 
-    outcome = outcome_from(entry["outcome"], own("outcome")) if "outcome" in entry else None
-    point = point_from(entry["point"], own("point")) if "point" in entry else None
     last, most = entry["planned"]
-    return Record(str(entry["rows"]), (int(last), int(most)), outcome, point)
+    try:
+        outcome = outcome_from(entry["outcome"], own("outcome")) if "outcome" in entry else None
+        point = point_from(entry["point"], own("point")) if "point" in entry else None
+        return Record(str(entry["rows"]), (int(last), int(most)), outcome, point)
+    except OverflowError as error:  # a whole number that no float holds, or the reverse
+        raise ValueError(str(error)) from error
 
 
 def require_place(path: PathLike) -> None:
@@ -158,8 +159,6 @@ class FitCheckpoint(Keeper):
         self._over: list[Record] = []
         self._now: Record | None = None
         self._due = time.monotonic() + every
-        if found is not None:
-            _require_same_fit(found, header)
 
     @classmethod
     def of(cls, fitting: Any, found: Found | None) -> FitCheckpoint:
@@ -180,6 +179,8 @@ class FitCheckpoint(Keeper):
                 "sample_weight": digest_of(rows.weights),
             },
         }
+        if found is not None:
+            _require_same_fit(found, header, fitting.options.schedule)
         return cls(path, float(settings["checkpoint_every"]), header, found)
 
     # --- what a training tells ---
@@ -204,9 +205,11 @@ class FitCheckpoint(Keeper):
         if n_epochs > options.last_epoch:
             rule = f"must be at least {n_epochs}, the epochs behind the checkpoint {str(self.found.path)!r}"
             raise OptionError(rule, argument="max_epochs", value=options.max_epochs)
-        if record.point is not None:
-            with reading_content(self.found.path):
+        with reading_content(self.found.path):
+            if record.point is not None:
                 require_fit(record.point, backend)
+            if record.outcome is not None and record.outcome.params.shape != backend.network.params.shape:
+                raise ValueError("its weights do not fit the network")
         if record.outcome is not None and (record.point is None or record.planned == self._now.planned):
             self._over.append(record)
             self._now = None
@@ -305,15 +308,14 @@ def _plain(name: str, value: Any) -> Any:
     return json.loads(json.dumps(plain_setting(name, value), default=lambda other: type(other).__name__))
 
 
-def _require_same_fit(found: Found, header: dict[str, Any]) -> None:
+def _require_same_fit(found: Found, header: dict[str, Any], schedule: Schedule) -> None:
     """Raise OptionError or DataError, naming it, for a setting or data that differ from those of the checkpoint."""
     path, was, now = str(found.path), found.header["settings"], header["settings"]
     for name in now:
         if name not in FREE and was.get(name) != now[name]:
             rule = f"must be {was.get(name)!r}, as in the checkpoint {path!r}"
             raise OptionError(rule, argument=name, value=now[name])
-    schedule = schedule_named(now["schedule"]) if now["schedule"] != {"name": "custom"} else None
-    if was["max_epochs"] != now["max_epochs"] and schedule is not None and schedule.planned:
+    if was["max_epochs"] != now["max_epochs"] and schedule.planned:
         raise OptionError(
             f"must stay {was['max_epochs']}, as in the checkpoint {path!r}: schedule {schedule.name!r} is laid out "
             "over all epochs, so that the steps until now would have had other rates",
