@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 __all__ = [
+    "CheckpointWarning",
     "ColumnError",
     "DataError",
     "DivergenceWarning",
@@ -109,11 +110,21 @@ class ExportError(GlassNetError, ArithmeticError):
 
 
 class TrainingDiverged(GlassNetError, ArithmeticError):  # noqa: N818 - the public name, an event rather than a mistake
-    """The loss became infinite or not a number before one epoch was complete; nothing was fitted."""
+    """The loss became infinite or not a number before one epoch was complete; nothing was fitted.
+
+    loss, step : what it became, and in which step, counted from 1.
+    """
+
+    loss: float | None = None
+    step: int = 0
 
 
 class GlassNetWarning(UserWarning):
     """Base of the warnings of glassnet."""
+
+
+class CheckpointWarning(GlassNetWarning):
+    """A checkpoint could not be written; training went on without."""
 
 
 class DivergenceWarning(GlassNetWarning):

@@ -16,6 +16,7 @@ from glassnet.maths.optimisers import Adam, GradientDescent
 from glassnet.maths.schedules import Cosine, ReduceOnPlateau
 from glassnet.network import Network
 from glassnet.training.backend import GivenUp, ReferenceBackend, Rows
+from glassnet.training.choice import make_backend
 from glassnet.training.loop import Pace, end_of_run, row_order, train, validation_due
 from glassnet.training.options import Every, Observer, TrainingOptions, every
 
@@ -100,6 +101,21 @@ def test_the_epoch_loss_is_the_weighted_mean_of_the_batch_losses():
     still = TrainingOptions(max_epochs=1, learning_rate=1e-300)  # the weights do not move in float64
     expected = backend.network.evaluate(rows.X, rows.T, weights)
     assert train(backend, still).history[0]["loss"] == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("kind", ["reference", "compiled"])
+def test_the_epoch_loss_does_not_depend_on_where_runs_are_cut(monkeypatch, kind):
+    losses = []
+    for most in (1, 3, 50):  # steps of a run
+
+        def fixed(self, *exception, most=most):
+            self.steps = most
+
+        monkeypatch.setattr(Pace, "__exit__", fixed)
+        network = Network([Dense(4, "tanh"), Dense(3)], "cross_entropy", 2, random_state=0)  # float64
+        backend = make_backend(kind, network, Adam(), clouds(70), batch_size=8)
+        losses.append([row["loss"] for row in train(backend, TrainingOptions(max_epochs=4)).history])
+    assert losses[0] == losses[1] == losses[2]
 
 
 def test_a_sum_loss_is_reported_as_a_sum():
@@ -196,13 +212,13 @@ class CutShort:
     def interrupt(self):
         self.interrupted += 1
 
-    def run(self, state, rows, rates):
+    def run(self, state, rows, rates, total=0.0):
         self.runs += 1
         if self.runs == self.cut:
             signal.raise_signal(signal.SIGINT)
             assert self.interrupted == 1
             rows, rates = rows[: self.after * self.batch_size], rates[: self.after]
-        return self.backend.run(state, rows, rates) if len(rates) else (0.0, True)
+        return self.backend.run(state, rows, rates, total) if len(rates) else (total, True)
 
 
 def test_an_interruption_within_a_run_keeps_the_steps_that_were_done():

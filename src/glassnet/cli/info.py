@@ -19,15 +19,41 @@ MEASURES = ("loss", "validation_loss", "validation_accuracy", "validation_r2", "
 
 
 def info(model: ModelArgument, as_json: JsonFlag = False) -> None:
-    """Show what a model file holds: layers, columns, settings, how it was trained."""
+    """Show what a model file holds: layers, columns, settings, how it was trained; or how far a checkpoint has come."""
     from glassnet.cli.show import print_json
     from glassnet.workflow import describe_model
 
     found = describe_model(model)
     if as_json:
         print_json(found)
+    elif "checkpoint" in found:
+        _show_checkpoint(found)
     else:
         _show(found)
+
+
+def _show_checkpoint(found: dict[str, Any]) -> None:
+    """How far each training has come."""
+    from glassnet.cli.show import console, escape, plain_table, print_table, size_of
+
+    out, trainings = console(), found["trainings"]
+    out.print(f"[bold]{escape(found['file'])}[/bold]: a checkpoint of a {found['estimator']}, not a model")
+    table = plain_table("", "")
+    for number, training in enumerate(trainings, 1):
+        state = f"over ({training['over']})" if training["over"] else "under way"
+        far = f"{state}, epoch {training['epoch']} of {training['of']} at most"
+        table.add_row(f"training {number} of up to {found['planned']}" if found["planned"] > 1 else "training", far)
+    table.add_row("finished", "yes" if found["finished"] else "no: the same command with --resume goes on from here")
+    table.add_row("engine", found["engine"])
+    table.add_row("written by", ", ".join([found["written_by"], *_versions(found["machine"])]))
+    table.add_row("size", f"{size_of(found['bytes'])} ({found['bytes']:,} bytes)")
+    print_table(table)
+    out.print("\n[bold]Settings[/bold]")
+    print_table(_settings(found["settings"]))
+
+
+def _versions(machine: dict[str, str]) -> list[str]:
+    return [f"{name} {version}" for name, version in machine.items() if version[:1].isdigit()]
 
 
 def _show(found: dict[str, Any]) -> None:

@@ -108,6 +108,8 @@ def in_flags(text: str) -> str:
     """Advice that names arguments of the library, in the words of the command: "clip_norm=1" is "--clip-norm 1"."""
     text = re.sub(r"(?<![\w-])columns=\{(['\"])(.*?)\1: '(\w+)'\}", r"--column \1\2=\3\1", text)
     text = re.sub(r'(?<![\w-])engine="(\w+)"', r"--engine \1", text)
+    text = re.sub(r'(?<![\w-])checkpoint="([^"]+)"', r"--checkpoint \1", text)
+    text = re.sub(r"fit\(X, y, resume=(['\"]).*?\1\)", "The same command with --resume", text)
     return re.sub(rf"(?<![\w-])({'|'.join(IN_ADVICE)})\b(=?)", lambda m: flag_of(m[1]) + " " * len(m[2]), text)
 
 

@@ -33,6 +33,8 @@ Examples
   # tomorrow from the days before; patients that come several times
   glassnet train sales.csv --target sold --time-order
   glassnet train visits.csv --target ill --group patient --class-weight balanced
+  # what was trained is kept, and the same command goes on from it
+  glassnet train cars.csv --target price --checkpoint cars.ckpt --resume
   # from a pipe, ten minutes at most, the result as JSON
   zcat big.csv.gz | glassnet train - --target clicked --time-limit 600 --json
 """
@@ -121,6 +123,12 @@ def train(
         str, _option(TRAINING, "temperature: make probabilities fit the validation rows.", metavar="NAME")
     ] = "none",
     time_limit: Annotated[float | None, _option(TRAINING, "Stop after so long.", metavar="SECONDS")] = None,
+    checkpoint: Annotated[
+        str | None, _option(TRAINING, "Keep what was trained in this file, once a minute.", metavar="PATH")
+    ] = None,
+    resume: Annotated[
+        bool, _option(TRAINING, "Go on from the checkpoint, if it is there.", "--resume", metavar="")
+    ] = False,
     engine: Annotated[
         str, _option(TRAINING, "compiled, reference (NumPy) or auto: compiled where that pays.", metavar="NAME")
     ] = "auto",
@@ -145,14 +153,24 @@ def train(
     Columns are taken as they are: numbers, texts, dates, missing cells.
     Missing in CSV are empty cells and NA, N/A, #N/A, NaN, null, ? (in any
     case of letters); among numbers or dates also None, - and . alone.
-    Ctrl-C stops early and keeps the best weights.
+    Ctrl-C stops early and keeps the best weights; with --checkpoint the same
+    command with --resume goes on from there, to the same model.
     """
-    from glassnet.workflow import check_options, fit, pictures_of, prepare, require_places, stem_of
+    from glassnet.workflow import (
+        check_options,
+        fit,
+        pictures_of,
+        prepare,
+        require_checkpoint,
+        require_places,
+        stem_of,
+    )
 
     _check_flags(out, pictures, no_pictures)
     out = out or f"{stem_of(file)}.glassnet"
     folder = None if no_pictures else pictures or pictures_of(out, file)
     require_places(file, out, folder)
+    require_checkpoint(checkpoint, out, file, resume=resume)
     options = _options_of(
         hidden_layer_sizes=_widths(hidden),
         activation=activation,
@@ -166,6 +184,7 @@ def train(
         clip_norm=clip_norm,
         optimizer=optimizer,
         time_limit=time_limit,
+        checkpoint=checkpoint,
         loss=loss,
         quantiles=None if quantiles is None else _quantiles(quantiles),
         class_weight=class_weight,
@@ -200,6 +219,7 @@ def train(
         out=out,
         pictures=folder,
         random_state=seed,
+        resume=resume,
         verbose=not quiet,
         **options,
     )

@@ -23,8 +23,8 @@ from glassnet.estimators.fitting import Fitting
 from glassnet.estimators.holdout import check_validation
 from glassnet.estimators.pictures import Pictures
 from glassnet.estimators.samples import Samples, samples_of
-from glassnet.estimators.settings import checked_jobs, keep_settings, resolve_settings
-from glassnet.estimators.trainings import Trained, train_folds, train_once
+from glassnet.estimators.settings import checked_jobs, keep_settings, require_resumable, resolve_settings
+from glassnet.estimators.trainings import Cut, Trained, train_folds, train_once
 from glassnet.maths.losses import Loss, loss_named
 from glassnet.network import Network
 from glassnet.tables.frames import table_of
@@ -33,6 +33,10 @@ from glassnet.training.choice import outputs_of
 from glassnet.training.watch import Outcome
 
 __all__ = ["GlassNetEstimator"]
+
+
+# Arguments that say nothing about the model: `settings_` and the model file are the same with and without.
+NOT_OF_THE_MODEL = ("callbacks", "verbose", "checkpoint", "checkpoint_every")
 
 
 class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
@@ -86,6 +90,8 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         random_state: Any = None,
         time_limit: float | None = None,
         warm_start: bool = False,
+        checkpoint: Any = None,
+        checkpoint_every: float = 60.0,
         verbose: bool | int = False,
         callbacks: Sequence[Any] = (),
     ) -> None:
@@ -128,6 +134,8 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         self.random_state = random_state
         self.time_limit = time_limit
         self.warm_start = warm_start
+        self.checkpoint = checkpoint
+        self.checkpoint_every = checkpoint_every
         self.verbose = verbose
         self.callbacks = callbacks
 
@@ -145,7 +153,14 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
     # --- fitting ---
 
     def fit(
-        self, X: Any, y: Any, *, sample_weight: Any = None, validation: Any = None, groups: Any = None
+        self,
+        X: Any,
+        y: Any,
+        *,
+        sample_weight: Any = None,
+        validation: Any = None,
+        groups: Any = None,
+        resume: Any = None,
     ) -> GlassNetEstimator:
         """Train on the table X and the target y.
 
@@ -162,31 +177,56 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
             on most rows), and rows that are in neither of its parts are left out.
         groups : (n,) labels; rows with the same one stay together, all to train on or all to validate. A splitter gets
             them.
+        resume : path of a checkpoint to go on from, to the same bits as if the fit that wrote it had never stopped.
+            Data and settings must be the same, but for max_epochs, n_jobs, time_limit, verbose and callbacks. It goes
+            on writing to `checkpoint`, where that is set.
 
         The weights kept are those of the validation with the lowest loss, or the highest score by `scoring`.
-        Returns the estimator. Raises OptionError, DataError, ColumnError or TrainingDiverged, see `glassnet.errors`.
+        Returns the estimator. Raises OptionError, DataError, ColumnError, TrainingDiverged or, for a checkpoint that
+        cannot be read or used, ModelFileError, see `glassnet.errors`.
         """
         check_validation(validation, groups)
         fit = torn_down(GlassNetEstimator._fit) if has_callbacks(self) else GlassNetEstimator._fit
-        return fit(self, X, y, sample_weight, validation, groups)
+        return fit(self, X, y, sample_weight, validation, groups, resume)
 
-    def _fit(self, X: Any, y: Any, sample_weight: Any, validation: Any, groups: Any) -> GlassNetEstimator:
+    def _fit(
+        self, X: Any, y: Any, sample_weight: Any, validation: Any, groups: Any, resume: Any = None
+    ) -> GlassNetEstimator:
         """The steps of `fit`."""
         samples = samples_of(X, y, sample_weight, type(self).__name__, groups)
         again = self.warm_start and hasattr(self, "networks_")
         settings = self._settings(samples, again, validation is not None or groups is not None)
+        found = self._found(settings, resume)
         epochs = begin_fit(self, settings["max_epochs"], X, y, sample_weight)
 
         fitting = Fitting(self, samples, settings, again=again)
+        if found is not None or settings["checkpoint"] is not None:
+            from glassnet.estimators.checkpoint import FitCheckpoint
+
+            fitting.checkpoint = FitCheckpoint.of(fitting, found)
         if settings["folds"] > 1:
             trained = train_folds(fitting, validation, epochs)
         else:
             trained = train_once(fitting, validation, groups, epochs)
+        if fitting.checkpoint is not None:
+            fitting.checkpoint.complete(trained.outcome.reason)
         self._keep(fitting, trained)
         self._calibrate_on(fitting.samples, trained)
-        self._warn(trained.outcome)
+        self._warn(trained.outcome, trained.cut, fitting.checkpoint is not None and fitting.checkpoint.written)
         end_fit(epochs)
         return self
+
+    def _found(self, settings: dict[str, Any], resume: Any) -> Any:
+        """What the checkpoint `resume` holds, None without one; its seed is that of a fit without any."""
+        if resume is None:
+            return None
+        from glassnet.estimators.checkpoint import open_checkpoint
+
+        require_resumable(settings, "resume")
+        found = open_checkpoint(resume, type(self).__name__)
+        if settings["random_state"] is None:
+            settings["random_state"] = found.seed
+        return found
 
     def _settings(self, samples: Samples, again: bool, validation_given: bool) -> dict[str, Any]:
         """The arguments with each "auto" decided, and checked; what a warm start cannot change is as it was."""
@@ -209,7 +249,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         self._vouching = others or self.networks_[: len(trained.validations)]
         self.encoder_ = fitting.encoder
         self._targets = fitting.targets
-        self.settings_ = {name: v for name, v in fitting.settings.items() if name not in ("callbacks", "verbose")}
+        self.settings_ = {name: v for name, v in fitting.settings.items() if name not in NOT_OF_THE_MODEL}
         self.history_ = outcome.history
         self.best_epoch_ = outcome.best_epoch
         self.stop_reason_ = outcome.reason
@@ -250,22 +290,24 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         self._vouching = self.networks_
         return self
 
-    def _warn(self, outcome: Outcome) -> None:
-        """Say what a user must know of how training ended."""
+    def _warn(self, outcome: Outcome, cut: Cut | None = None, resumable: bool = False) -> None:
+        """Say what a user must know of how training ended, or which of several trainings was cut short, and how."""
+        which, kept = "training", f"the weights of epoch {outcome.best_epoch} are kept"
+        if cut is not None:
+            outcome, which = cut.outcome, f"training ({cut.what})"
+            kept = "the networks trained before it" + (" and its best weights are kept" if cut.kept else " are kept")
+        n_epochs = len(outcome.history)
         if outcome.reason == "diverged":
             rate = self.settings_["learning_rate"]
             remedy = "a larger l2" if rate is None else f"a learning_rate lower than {rate:g}, or clip_norm=1"
             text = (
-                f"training diverged in epoch {len(outcome.history) + 1}, step {outcome.diverged_step} (the loss became "
-                f"{outcome.diverged_loss}); the weights of epoch {outcome.best_epoch} are kept. Try {remedy}."
+                f"{which} diverged in epoch {n_epochs + 1}, step {outcome.diverged_step} (the loss became "
+                f"{outcome.diverged_loss}); {kept}. Try {remedy}."
             )
             warn(DivergenceWarning(text))
         elif outcome.reason == "interrupted":
-            text = (
-                f"training was interrupted in epoch {len(outcome.history)}; the weights of epoch {outcome.best_epoch} "
-                "are kept."
-            )
-            warn(InterruptedWarning(text))
+            go_on = f" fit(X, y, resume={str(self.checkpoint)!r}) goes on from there." if resumable else ""
+            warn(InterruptedWarning(f"{which} was interrupted in epoch {max(n_epochs, 1)}; {kept}.{go_on}"))
 
     # --- using ---
 

@@ -63,6 +63,7 @@ class Fitting:
         self.network = self.new_network(matrix.shape[1])
         self.rows = self.encoded(self.samples, matrix)
         self.progress: Progress = progress_for(estimator.verbose)
+        self.checkpoint: Any = None  # a `FitCheckpoint`, where the fit has one
 
     def _options(self) -> TrainingOptions:
         callbacks = plain_callbacks(self.settings["callbacks"])

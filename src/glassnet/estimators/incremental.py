@@ -57,6 +57,9 @@ def _settings(estimator: Any, n_rows: int, again: bool) -> dict[str, Any]:
         "class_weight": ("balanced", 'Pass a dict of weights: no call sees all rows that "balanced" would count.'),
         "calibration": ("temperature", "Set it afterwards, and call calibrate(X, y) with rows of your own."),
     }
+    if arguments["checkpoint"] is not None:
+        remedy = "Each call is an epoch of its own: save() the model between two of them."
+        raise OptionError("cannot be had with partial_fit", argument="checkpoint", remedy=remedy)
     for argument, (value, remedy) in refused.items():
         if isinstance(arguments[argument], str) and arguments[argument] == value:
             raise OptionError("cannot be had with partial_fit", argument=argument, value=value, remedy=remedy)

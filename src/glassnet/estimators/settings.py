@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -32,6 +33,7 @@ __all__ = [
     "keep_settings",
     "option_from",
     "plain_option",
+    "require_resumable",
     "resolve_settings",
 ]
 
@@ -82,6 +84,7 @@ def resolve_settings(
     settings["dtype"] = _type_name(settings["dtype"])
     _check_choices(settings)
     _check_numbers(settings)
+    _check_checkpoint(settings)
     return settings
 
 
@@ -217,6 +220,33 @@ def _check_numbers(settings: dict[str, Any]) -> None:
     require_choice("dtype", settings["dtype"], ["float32", "float64"])
     if not isinstance(settings["early_stopping"], bool):
         raise OptionError('must be "auto", True or False', argument="early_stopping", value=settings["early_stopping"])
+
+
+def _check_checkpoint(settings: dict[str, Any]) -> None:
+    """A path, where there is one, and how often."""
+    path = settings["checkpoint"]
+    if path is not None and not isinstance(path, str | os.PathLike):
+        raise OptionError("must be the path of a file, or None", argument="checkpoint", value=path)
+    rule = "must be a number of seconds, at least 0"
+    require_number("checkpoint_every", settings["checkpoint_every"], rule, lambda seconds: seconds >= 0)
+    if path is not None:
+        require_resumable(settings, "checkpoint")
+
+
+def require_resumable(settings: dict[str, Any], argument: str) -> None:
+    """Raise OptionError, naming `argument` ("checkpoint", "resume"), where training cannot go on to the same bits."""
+    if settings["optimizer"] == LBFGS:
+        raise OptionError(
+            "cannot be had with optimizer='lbfgs'",
+            argument=argument,
+            remedy="SciPy keeps what it knows of the curvature to itself, and would begin anew. Use another optimizer.",
+        )
+    if settings["warm_start"]:
+        raise OptionError(
+            "cannot be had with warm_start=True",
+            argument=argument,
+            remedy="Go on from a checkpoint, or from the last fit: the weights can come from one of them only.",
+        )
 
 
 def checked_jobs(n_jobs: Any) -> int | None:

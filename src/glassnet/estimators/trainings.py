@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 import numpy as np
 
+from glassnet.errors import TrainingDiverged
 from glassnet.estimators.events import Epochs
 from glassnet.estimators.fitting import Fitting
 from glassnet.estimators.holdout import Held, choose_folds
@@ -17,9 +20,11 @@ from glassnet.network import Network
 from glassnet.training.backend import Rows
 from glassnet.training.lbfgs import train_lbfgs
 from glassnet.training.loop import train
-from glassnet.training.watch import Outcome
+from glassnet.training.watch import Outcome, PressedAgain
 
-__all__ = ["Trained", "train_folds", "train_once"]
+__all__ = ["Cut", "Trained", "train_folds", "train_once"]
+
+T = TypeVar("T")
 
 CUT_SHORT = ("interrupted", "time limit", "diverged")  # reasons to stop after which nothing more is trained
 
@@ -29,16 +34,27 @@ LONGER = 1.3
 
 
 @dataclass(frozen=True)
+class Cut:
+    """A training after the first that was cut short: which one, what it came to, and whether its network is kept."""
+
+    what: str
+    outcome: Outcome
+    kept: bool
+
+
+@dataclass(frozen=True)
 class Trained:
     """What the trainings of a fit came to.
 
     outcome : that of the first training, with the last one's reason to stop where training was cut short.
     networks : whose mean output predicts.   validations : rows held out, and the network that did not see them.
+    cut : the training that was cut short, where it was not the first.
     """
 
     outcome: Outcome
     networks: list[Network]
     validations: list[tuple[Held, Network]]
+    cut: Cut | None = None
 
 
 def train_once(fitting: Fitting, validation: Any, groups: Any, epochs: Epochs | None) -> Trained:
@@ -53,45 +69,82 @@ def train_once(fitting: Fitting, validation: Any, groups: Any, epochs: Epochs | 
     validations = [] if held is None else [(held, network)]
     if held is None or not fitting.settings["refit"] or outcome.reason in CUT_SHORT:
         return Trained(outcome, [network], validations)
-    again, networks = _refit(fitting, outcome.best_epoch, held, begun)
-    return Trained(_ended_as(outcome, again), networks or [network], validations)
+    networks, cut = _refit(fitting, outcome.best_epoch, held, begun)
+    return Trained(_ended_as(outcome, cut), networks or [network], validations, cut)
 
 
 def train_folds(fitting: Fitting, validation: Any, epochs: Epochs | None) -> Trained:
     """Train a network for each fold, which validates it; with `refit`, others on all rows join them."""
     begun, outcomes, validations = time.monotonic(), [], []
     folds = choose_folds(fitting.samples, validation, fitting.settings["folds"], fitting.seed, fitting.classes())
-    whole = fitting.options
-    for fold, (training, held_out) in enumerate(folds):
-        held = Held(take(fitting.rows, held_out), fitting.samples.take(held_out), own=False, places=held_out)
+    whole, cut = fitting.options, None
+    for fold, places in enumerate(folds):
+        what = f"fold {fold + 1} of {len(folds)}"
+        fitting.progress.about(what)
         fitting.options = replace(whole, time_limit=_time_left(whole.time_limit, begun))
-        fitting.follow(held, epochs if fold == 0 else None)
-        fitting.network = fitting.new_network(fitting.rows.X.shape[1], fold)
-        fitting.progress.about(f"fold {fold + 1} of {len(folds)}")
-        outcomes.append(_train(fitting, take(fitting.rows, training), held))
-        validations.append((held, _trained(fitting, outcomes[-1])))
-        if outcomes[-1].reason in CUT_SHORT:
+        work = partial(_train_fold, fitting, fold, places, epochs if fold == 0 else None)
+        outcome, validated = work() if fold == 0 else _further(work)
+        if validated is not None:
+            outcomes.append(outcome)
+            validations.append(validated)
+        if outcome.reason in CUT_SHORT:
+            cut = Cut(what, outcome, validated is not None) if fold else None
             break
-    networks, outcome = [network for _, network in validations], _ended_as(outcomes[0], outcomes[-1])
+    networks = [network for _, network in validations]
     if not fitting.settings["refit"] or outcome.reason in CUT_SHORT:
-        return Trained(outcome, networks, validations)
+        return Trained(_ended_as(outcomes[0], cut), networks, validations, cut)
     fitting.options = whole
     mean = float(np.mean([one.best_epoch for one in outcomes]))
-    again, more = _refit(fitting, mean, None, begun, beside=len(networks))
-    return Trained(_ended_as(outcome, again), networks + more, validations)
+    more, cut = _refit(fitting, mean, None, begun, beside=len(networks))
+    return Trained(_ended_as(outcomes[0], cut), networks + more, validations, cut)
 
 
-def _ended_as(first: Outcome, last: Outcome) -> Outcome:
-    """The first outcome, but where the last training was cut short, that is why all of it ended."""
-    if last.reason not in CUT_SHORT:
+def _train_fold(
+    fitting: Fitting, fold: int, places: tuple[np.ndarray, np.ndarray], epochs: Epochs | None
+) -> tuple[Outcome, tuple[Held, Network]]:
+    """Train on all rows but those of one fold, which validate: the outcome, these rows and the network."""
+    training, held_out = places
+    held = Held(take(fitting.rows, held_out), fitting.samples.take(held_out), own=False, places=held_out)
+    fitting.follow(held, epochs)
+    fitting.network = fitting.new_network(fitting.rows.X.shape[1], fold)
+    outcome = _train(fitting, take(fitting.rows, training), held)
+    return outcome, (held, _trained(fitting, outcome))
+
+
+def _further(work: Callable[[], tuple[Outcome, T]]) -> tuple[Outcome, T | None]:
+    """Do the work of a training after the first; where it ends before it has weights, what came before is not lost.
+
+    There is an outcome then, with the reason, and nothing beside it. A second Ctrl-C interrupts as usual.
+    """
+    try:
+        return work()
+    except TrainingDiverged as error:
+        return Outcome(np.empty(0), [], 0, "diverged", error.loss, error.step), None
+    except PressedAgain:
+        raise
+    except KeyboardInterrupt:
+        return Outcome(np.empty(0), [], 0, "interrupted"), None
+
+
+def _ended_as(first: Outcome, cut: Cut | None) -> Outcome:
+    """The first outcome, but where a later training was cut short, that is why all of it ended."""
+    if cut is None:
         return first
+    last = cut.outcome
     return replace(first, reason=last.reason, diverged_loss=last.diverged_loss, diverged_step=last.diverged_step)
 
 
 def _train(fitting: Fitting, rows: Rows, held: Held | None) -> Outcome:
-    """Run the loop that the settings ask for, on the engine they ask for."""
+    """Run the loop that the settings ask for, on the engine they ask for, unless a checkpoint has its outcome."""
+    backend, held_rows, checkpoint = fitting.backend(rows), None if held is None else held.rows, fitting.checkpoint
     run = train_lbfgs if fitting.settings["optimizer"] == LBFGS else train
-    return run(fitting.backend(rows), fitting.options, None if held is None else held.rows, fitting.progress)
+    if checkpoint is None:
+        return run(backend, fitting.options, held_rows, fitting.progress)
+    outcome = checkpoint.begin(rows, held_rows, backend, fitting.options, fitting.settings["engine"])
+    if outcome is None:
+        outcome = train(backend, fitting.options, held_rows, fitting.progress, keeper=checkpoint)
+        checkpoint.end(outcome)
+    return outcome
 
 
 def _trained(fitting: Fitting, outcome: Outcome) -> Network:
@@ -101,29 +154,36 @@ def _trained(fitting: Fitting, outcome: Outcome) -> Network:
 
 def _refit(
     fitting: Fitting, best_epoch: float, held: Held | None, begun: float, beside: int = 0
-) -> tuple[Outcome, list[Network]]:
+) -> tuple[list[Network], Cut | None]:
     """Train as many networks as `refit` says on all rows, those that validated among them.
 
     begun : when the time limit began to run. A network that the rest of it cuts short is not kept: fewer rows, but all
     their epochs, make a better one.   beside : networks that predict beside these, each of which begins elsewhere.
-    Returns the last outcome, and the networks.
+    Returns the networks, and the training that was cut short, if one was.
     """
-    rows, networks, time_limit = fitting.rows, [], fitting.options.time_limit
+    networks: list[Network] = []
+    n_epochs, n_networks, whole = max(round(LONGER * best_epoch), 1), int(fitting.settings["refit"]), fitting.options
+    for number in range(beside, beside + n_networks):
+        what = f"on all rows, {number - beside + 1} of {n_networks}"
+        fitting.progress.about(what)
+        fitting.options = replace(whole, stop_after=n_epochs, time_limit=_time_left(whole.time_limit, begun))
+        outcome, network = _further(partial(_train_on_all, fitting, held, number))
+        if network is None or outcome.reason in CUT_SHORT:
+            return networks, Cut(what, outcome, kept=False)
+        networks.append(network)
+    return networks, None
+
+
+def _train_on_all(fitting: Fitting, held: Held | None, number: int) -> tuple[Outcome, Network]:
+    """Train one network on all rows, those that the user passed to validate among them: the outcome and the network."""
+    rows = fitting.rows
     if held is not None and held.own:
         rows = join(rows, held.rows, (fitting.samples.loss_unit, held.samples.loss_unit))
+    fitting.network = fitting.new_network(rows.X.shape[1], number)
     plain: dict[str, Any] = {"score": None, "observers": (), "callbacks": ()}
-    n_epochs, n_networks = max(round(LONGER * best_epoch), 1), int(fitting.settings["refit"])
-    for number in range(beside, beside + n_networks):
-        fitting.progress.about(f"on all rows, {number - beside + 1} of {n_networks}")
-        fitting.network = fitting.new_network(rows.X.shape[1], number)
-        left = _time_left(time_limit, begun)
-        seed = fitting.seed + number  # other orders of the rows
-        fitting.options = replace(fitting.options, stop_after=n_epochs, time_limit=left, seed=seed, **plain)
-        outcome = _train(fitting, rows, None)
-        if outcome.reason in CUT_SHORT:
-            break
-        networks.append(_trained(fitting, outcome))
-    return outcome, networks
+    fitting.options = replace(fitting.options, seed=fitting.seed + number, **plain)  # other orders of the rows
+    outcome = _train(fitting, rows, None)
+    return outcome, _trained(fitting, outcome)
 
 
 def _time_left(time_limit: float | None, begun: float) -> float | None:

@@ -27,9 +27,10 @@ from glassnet.files.atomic import write_bytes
 from glassnet.files.foreign import looks_like
 from glassnet.files.plain import from_json, to_json
 
-__all__ = ["FORMAT_VERSION", "read_header", "read_model", "reading_content", "write_model"]
+__all__ = ["CHECKPOINT", "FORMAT_VERSION", "MODEL", "read_header", "read_model", "reading_content", "write_model"]
 
 FORMAT_VERSION = 1
+MODEL, CHECKPOINT = "glassnet", "glassnet checkpoint"  # what a header says the file is
 
 _PathLike = str | os.PathLike[str]
 _TYPES = (
@@ -43,17 +44,20 @@ _MODELS = "A model is a file written by save() or by `glassnet train`."
 _AGAIN = "Copy or save the model again."
 
 
-def write_model(path: _PathLike, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
+def write_model(
+    path: _PathLike, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], format_name: str = MODEL
+) -> None:
     """Write header and arrays to `path`, which is replaced as a whole or not at all.
 
     header : plain data as JSON knows it. It must hold "written_by", the version of glassnet that writes; "format"
              and "format_version" are added. Tuples become lists; dicts keep their order.
     arrays : of float16 to float64, whole numbers of 8 to 64 bits, or bool; any shape and memory order.
+    format_name : MODEL, or CHECKPOINT for a training to go on with.
 
     The same header and arrays give the same bytes. Raises ModelFileError that names the entry which the file
     cannot hold, and OSError when `path` cannot be written.
     """
-    text = to_json(_complete(header), "header")
+    text = to_json(_complete(header, format_name), "header")
     packed = {name: _packed(name, array) for name, array in arrays.items()}
     data = safetensors.numpy.save(packed, metadata={"glassnet": text})
     if int.from_bytes(data[:8], "little") > _LONGEST_TABLE:
@@ -61,8 +65,8 @@ def write_model(path: _PathLike, header: Mapping[str, Any], arrays: Mapping[str,
     write_bytes(path, data)
 
 
-def _complete(header: Mapping[str, Any]) -> dict[str, Any]:
-    ours = {"format": "glassnet", "format_version": FORMAT_VERSION}
+def _complete(header: Mapping[str, Any], format_name: str) -> dict[str, Any]:
+    ours = {"format": format_name, "format_version": FORMAT_VERSION}
     for key, value in ours.items():
         if header.get(key, value) != value:
             raise ModelFileError(f"must be {value!r}", argument=f"header[{key!r}]", value=header[key])
@@ -91,14 +95,16 @@ def _is_unicode(name: str) -> bool:
     return not any("\ud800" <= character <= "\udfff" for character in name)  # half a character has no UTF-8
 
 
-def read_model(path: _PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+def read_model(path: _PathLike, format_name: str = MODEL) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The header and the arrays of a model file, the arrays in C order, writable, sorted by name.
 
     Nothing in the file is imported or evaluated. Raises ModelFileError, with file, rule and remedy, when
-    there is no such file, it is no model, it is damaged or cut short, or a newer glassnet wrote it.
+    there is no such file, it is no model (or no checkpoint, where `format_name` asks for one), it is damaged or cut
+    short, or a newer glassnet wrote it.
     """
     with _opened(path) as (file, size):
         header = _read_start(path, file, size)
+        _require_format(path, header, format_name)
         file.seek(0)
         data = file.read()
     try:
@@ -109,9 +115,20 @@ def read_model(path: _PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def read_header(path: _PathLike) -> dict[str, Any]:
-    """The header of a model file, without reading its arrays; raises as `read_model` does."""
+    """The header of a model file or a checkpoint, without reading its arrays; raises as `read_model` does."""
     with _opened(path) as (file, size):
         return _read_start(path, file, size)
+
+
+def _require_format(path: _PathLike, header: dict[str, Any], wanted: str) -> None:
+    """Raise ModelFileError for a checkpoint in place of a model, and the other way round."""
+    if header["format"] == wanted:
+        return
+    if wanted == MODEL:
+        remedy = "Go on from it with fit(X, y, resume=...), or with the command that wrote it and --resume; then save."
+        raise ModelFileError("is a checkpoint of a training, not a model", file=path, remedy=remedy)
+    remedy = "glassnet.load opens it; a checkpoint is the file that `checkpoint` names while a model is trained."
+    raise ModelFileError("is a model, not a checkpoint of a training", file=path, remedy=remedy)
 
 
 @contextmanager
@@ -198,7 +215,7 @@ def _checked_header(path: _PathLike, table: Any) -> dict[str, Any]:
         header = from_json(text)
     except ValueError as error:
         raise _damaged(path, f"its header is not JSON ({error})") from error
-    if not isinstance(header, dict) or header.get("format") != "glassnet":
+    if not isinstance(header, dict) or header.get("format") not in (MODEL, CHECKPOINT):
         raise _damaged(path, "its header does not say that the format is 'glassnet'")
     version, writer = header.get("format_version"), header.get("written_by")
     if type(version) is not int or version < 1 or not isinstance(writer, str):

@@ -87,6 +87,11 @@ class Schedule:
         """Factors on the learning rate, one for each step number."""
         raise NotImplementedError
 
+    @property
+    def planned(self) -> bool:
+        """Whether a factor depends on how many steps are planned in all."""
+        return False
+
     def describe(self) -> dict[str, Any]:
         """Name and options as plain data; `schedule_named(**description)` makes it again."""
         return {"name": self.name, **asdict(self)}
@@ -130,6 +135,11 @@ class Cosine(Schedule):
     def __post_init__(self) -> None:
         require_number("final", self.final, "must lie between 0 and 1", lambda f: 0 <= f <= 1)
 
+    @property
+    def planned(self) -> bool:
+        """True: it ends with the last planned step."""
+        return True
+
     def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """See `cosine`."""
         return cosine(np.minimum(steps / total_steps, 1.0), self.final)
@@ -149,6 +159,11 @@ class OneCycle(Schedule):
         require_number("start", self.start, "must lie between 0 and 1", lambda f: 0 <= f <= 1)
         require_number("final", self.final, "must lie between 0 and 1", lambda f: 0 <= f <= 1)
 
+    @property
+    def planned(self) -> bool:
+        """True: it ends with the last planned step."""
+        return True
+
     def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """See `one_cycle`."""
         return one_cycle(np.minimum(steps / total_steps, 1.0), self.peak, self.start, self.final)
@@ -167,6 +182,12 @@ class WarmUp(Schedule):
         object.__setattr__(self, "then", schedule_named(self.then))
         if isinstance(self.then, (ReduceOnPlateau, WarmUp)):
             raise OptionError("must not look at losses or warm up itself", argument="then", value=self.then)
+
+    @property
+    def planned(self) -> bool:
+        """As the schedule that follows."""
+        assert isinstance(self.then, Schedule)
+        return self.then.planned
 
     def factors(self, steps: np.ndarray, steps_per_epoch: int, total_steps: int) -> np.ndarray:
         """See `warm_up`."""

@@ -111,11 +111,13 @@ class Backend:
     def interrupt(self) -> None:
         """Ask a run under way to end early, from a signal handler or another thread. A run to come is not concerned."""
 
-    def run(self, state: State, rows: np.ndarray, rates: np.ndarray) -> tuple[float, bool]:
+    def run(self, state: State, rows: np.ndarray, rates: np.ndarray, total: float = 0.0) -> tuple[float, bool]:
         """Train one step for each batch of `rows`, with one row of `rates` (see RATES) each; `state` changes in place.
 
         rows : row numbers in the order of training, cut into batches of `batch_size`, each of which stands there for
             every member in turn, see `loop.row_order`.
+        total : the sum until now, to which each step's loss is added in its turn: the bits of an epoch's sum do not
+            depend on where its runs are cut.
         Returns the sum over steps of loss times weight of the batch, penalties not counted, and whether all losses
         and the last weights are finite. Fewer steps are done than asked for where `interrupt` or a loss that is not
         finite cut the run short, as state["step"] then says. Raises IndexError for a number that no row has.
@@ -178,9 +180,9 @@ class ReferenceBackend(Backend):
         """See `Backend.interrupt`; heeded between two steps, and between two chunks of rows that are evaluated."""
         self._interrupted = True
 
-    def run(self, state: State, rows: np.ndarray, rates: np.ndarray) -> tuple[float, bool]:
+    def run(self, state: State, rows: np.ndarray, rates: np.ndarray, total: float = 0.0) -> tuple[float, bool]:
         """See `Backend.run`."""
-        self._interrupted, total, finite = False, 0.0, True
+        self._interrupted, finite = False, True
         require_rows(np.ascontiguousarray(rows, np.int64), len(self.rows.X))
         self.network.bind(state["params"])
         with np.errstate(all="ignore"):  # overflow shows in the flag

@@ -117,7 +117,7 @@ class EngineBackend(Backend):
             "loss_sums": np.zeros(self._program.n_blocks(batch) * self.members, network.dtype),
         }
 
-    def run(self, state: State, rows: np.ndarray, rates: np.ndarray) -> tuple[float, bool]:
+    def run(self, state: State, rows: np.ndarray, rates: np.ndarray, total: float = 0.0) -> tuple[float, bool]:
         """See `Backend.run`."""
         self._program.ready()
         first, n_steps = int(state["step"]), len(rates)
@@ -135,6 +135,7 @@ class EngineBackend(Backend):
             factors=self._factors(first, rates),
             n_steps=n_steps,
             step=first,
+            total_loss=total,
             average=state["average"] if self.averaging else 0,
             **{f"moment_{i}": state[name] for i, name in enumerate(self.optimiser.moments, 1)},
         )

@@ -4,6 +4,7 @@ for each epoch:
     draw the row order and the rates of its steps
     for each run of steps:            a backend call, cut where a validation is due or time is short
         train                         (fewer steps than asked for, when Ctrl-C cut the call short)
+        keep the point, if somebody keeps points to go on from
         validate, if it is due        (or if Ctrl-C ends it all, and it takes no more than a moment)
     write the epoch's row; stop if there is a reason to
 use the best weights
@@ -20,6 +21,7 @@ import numpy as np
 from glassnet.maths.random import Purpose, Stream, order_of
 from glassnet.training.backend import Backend, Rows, State
 from glassnet.training.blas import blas_threads_for
+from glassnet.training.checkpoint import Keeper, Point, Position
 from glassnet.training.options import TrainingOptions
 from glassnet.training.progress import Progress
 from glassnet.training.watch import Outcome, Watch
@@ -39,52 +41,83 @@ def train(
     *,
     state: State | None = None,
     epoch: int = 0,
+    keeper: Keeper | None = None,
 ) -> Outcome:
     """Train the backend's network until a reason to stop turns up; see `Outcome`.
 
     validation : rows to measure, by which the best weights are chosen; without any the last weights are used.
     state : to go on from, changed in place, after `epoch` epochs; None starts from the network's weights.
+    keeper : is told after each run of steps how far training has come; where it holds a point already, training goes on
+        from there, to the same bits as if it had never stopped.
     Raises TrainingDiverged when the loss becomes infinite or not a number before one epoch is complete.
     """
-    state, pace, last = state or backend.start(), Pace(), epoch + options.last_epoch
-    watch = Watch(options, backend, progress or Progress(), validation)
+    point = None if keeper is None else keeper.point
+    watch, pace = Watch(options, backend, progress or Progress(), validation), Pace()
+    at, last = Position(epoch + 1), epoch + options.last_epoch
+    if point is None:
+        state = state or backend.start()
+    else:
+        at, state = point.position(), point.state
+        watch.recall(point.seen)
     with blas_threads_for(backend.network, backend.batch_size), watch:
+        if point is not None:
+            watch.progress.go_on(at.epoch)
         while watch.reason is None:
-            epoch += 1
-            watch.begin_epoch(epoch)
-            run_epoch(epoch, state, backend, options, watch, pace)
-            if epoch == last:
+            watch.begin_epoch(at.epoch)
+            run_epoch(at, state, backend, options, watch, pace, keeper)
+            if at.epoch == last:
                 watch.stop("max_epochs")
+            at = Position(at.epoch + 1)
     return watch.outcome()
 
 
-def run_epoch(epoch: int, state: State, backend: Backend, options: TrainingOptions, watch: Watch, pace: Pace) -> None:
-    """Train on every row once, validating where it is due; a reason to stop ends the epoch early."""
+def run_epoch(
+    at: Position,
+    state: State,
+    backend: Backend,
+    options: TrainingOptions,
+    watch: Watch,
+    pace: Pace,
+    keeper: Keeper | None = None,
+) -> None:
+    """Train on every row once, validating where it is due; a reason to stop ends the epoch early.
+
+    at : how far the epoch has come, which moves on.
+    """
     n_rows, batch_size, members = len(backend.rows.X), backend.batch_size, backend.members
-    rows = row_order(n_rows, batch_size, options.seed, epoch, backend.random_words, members)
-    first = int(state["step"])
-    rates = options.rates(first, backend.steps_per_epoch, backend.steps_per_epoch, watch.losses())
-    if watch.reason:  # Ctrl-C, while the order was drawn
-        return
-    total, size, done = 0.0, batch_size * members, 0
-    while done < backend.steps_per_epoch:
-        end = end_of_run(done, first, backend.steps_per_epoch, options, pace)
-        with pace.timing(end - done):
-            loss, finite = backend.run(state, rows[done * size : end * size], rates[done:end])
-        done = int(state["step"]) - first
-        total += loss
-        if not finite and math.isfinite(total):  # the weights overflowed before the loss did
-            total = math.nan
+    rows = row_order(n_rows, batch_size, options.seed, at.epoch, backend.random_words, members)
+    n_steps, first, size = backend.steps_per_epoch, int(state["step"]) - at.done, batch_size * members
+    rates, finite = options.rates(first, n_steps, n_steps, watch.losses()), True
+    if at.done:  # training goes on from a point, after which a validation may have been due
+        validate(at, first, state, backend, options, watch)
+    while at.done < n_steps and finite and watch.reason is None:
+        end = end_of_run(at.done, first, n_steps, options, pace)
+        with pace.timing(end - at.done):
+            run = rows[at.done * size : end * size], rates[at.done : end]
+            at.total, finite = backend.run(state, *run, at.total)
+        at.done = int(state["step"]) - first
+        if not finite and math.isfinite(at.total):  # the weights overflowed before the loss did
+            at.total = math.nan
         watch.check_time()
-        if finite and done and (validation_due(first + done, backend.steps_per_epoch, options) or watch.reason):
-            watch.validate(epoch, first + done, backend.weights_of(state))
-        if watch.reason or not finite:
-            break
-    if done == 0 and finite:  # interrupted before the epoch's first step was complete: there is nothing to write down
+        if finite:
+            if keeper is not None:
+                keeper.passed(Point(at.epoch, at.done, at.total, state, watch.seen()))
+            validate(at, first, state, backend, options, watch)
+        elif keeper is not None:
+            keeper.point = None  # it refers to a state that has moved on, to where nobody wants to go
+    if (
+        at.done == 0 and finite
+    ):  # interrupted before the epoch's first step was complete: there is nothing to write down
         return
-    seen = rows[: max(done, 1) * size]  # of an epoch cut short; a step that is not finite may not count as done
-    loss = backend.per_row(total) / backend.share(seen)
-    watch.end_epoch(epoch, first + done, loss, float(rates[done - 1, 0]), backend.weights_of(state))
+    seen = rows[: max(at.done, 1) * size]  # of an epoch cut short; a step that is not finite may not count as done
+    loss = backend.per_row(at.total) / backend.share(seen)
+    watch.end_epoch(at.epoch, first + at.done, loss, float(rates[at.done - 1, 0]), backend.weights_of(state))
+
+
+def validate(at: Position, first: int, state: State, backend: Backend, options: TrainingOptions, watch: Watch) -> None:
+    """Validate where it is due, or where training is about to end after a step."""
+    if at.done and (validation_due(first + at.done, backend.steps_per_epoch, options) or watch.reason):
+        watch.validate(at.epoch, first + at.done, backend.weights_of(state))
 
 
 def row_order(

@@ -25,6 +25,9 @@ class Progress:
     def start(self, max_epochs: int) -> None:
         """Training begins."""
 
+    def go_on(self, epoch: int) -> None:
+        """Training goes on from a checkpoint, in this epoch."""
+
     def update(self, row: dict[str, Any]) -> None:
         """An epoch is done."""
 
@@ -57,6 +60,10 @@ class Lines(Spoken):
         self._due = 0.0
         if self._what:
             print(self._what, file=sys.stderr, flush=True)
+
+    def go_on(self, epoch: int) -> None:
+        """Say it."""
+        print(f"going on from epoch {epoch}", file=sys.stderr, flush=True)
 
     def update(self, row: dict[str, Any]) -> None:
         """Print the row if the last line is old enough."""
@@ -96,6 +103,10 @@ class Bar(Spoken):
         )
         self._task = self._bar.add_task("", total=max_epochs, text="")
         self._bar.start()
+
+    def go_on(self, epoch: int) -> None:
+        """Move the bar to where it was."""
+        self._bar.update(self._task, completed=epoch - 1, text=f"going on from epoch {epoch}")
 
     def update(self, row: dict[str, Any]) -> None:
         """Move the bar."""

@@ -17,12 +17,16 @@ from glassnet.training.history import epoch_row
 from glassnet.training.options import TrainingOptions
 from glassnet.training.progress import Progress
 
-__all__ = ["Best", "Outcome", "Watch"]
+__all__ = ["Best", "Outcome", "PressedAgain", "Seen", "Watch"]
 
 A_MOMENT = 0.25  # seconds that an evaluation may still take once training was interrupted
 
 
-@dataclass
+class PressedAgain(KeyboardInterrupt):
+    """Ctrl-C for the second time in one training: all is to end at once."""
+
+
+@dataclass(frozen=True)
 class Best:
     """The best weights so far: those with the lowest loss (or negative score), epoch and step of that validation."""
 
@@ -31,10 +35,26 @@ class Best:
     step: int = 0
     params: np.ndarray | None = None
 
-    def offer(self, loss: float, epoch: int, step: int, params: np.ndarray, tolerance: float = 0.0) -> None:
-        """Keep a copy of `params` if `loss` is lower than the best by more than `tolerance`."""
-        if loss < self.loss - tolerance:
-            self.loss, self.epoch, self.step, self.params = loss, epoch, step, params.copy()
+    def or_better(self, loss: float, epoch: int, step: int, params: np.ndarray, tolerance: float = 0.0) -> Best:
+        """The best with these: a copy of `params` if `loss` is lower than until now by more than `tolerance`."""
+        return Best(loss, epoch, step, params.copy()) if loss < self.loss - tolerance else self
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What a watch had seen at one moment.
+
+    history : the list that the watch goes on writing to, of which the first `n_rows` were there.
+    best, before : the best weights, and without a validation those of the epoch before.
+    measured : by the last validation of the epoch under way.   seconds : since training began.
+    """
+
+    history: list[dict[str, Any]]
+    n_rows: int
+    best: Best
+    before: Best
+    measured: dict[str, float]
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -75,6 +95,7 @@ class Watch:
     diverged_step: int = 0
     measured: dict[str, float] = field(default_factory=dict)  # by the last validation of this epoch
     started: float = field(default_factory=time.monotonic)
+    earlier: float = 0.0  # seconds before, in the process that this one goes on from
     _before: Best = field(default_factory=Best)  # the last weights but one, without a validation
 
     def __enter__(self) -> Watch:
@@ -92,7 +113,7 @@ class Watch:
 
     def _interrupted(self, number: int, frame: Any) -> None:
         self.reason = "interrupted"
-        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGINT, pressed_again)
         self.backend.interrupt()
 
     def _summary(self) -> str:
@@ -102,8 +123,17 @@ class Watch:
 
     @property
     def seconds(self) -> float:
-        """Since training began."""
-        return time.monotonic() - self.started
+        """Since training began, in whatever process."""
+        return self.earlier + time.monotonic() - self.started
+
+    def seen(self) -> Seen:
+        """All there is to know to watch on from here; without a copy, since what it refers to is never changed."""
+        return Seen(self.history, len(self.history), self.best, self._before, self.measured, self.seconds)
+
+    def recall(self, seen: Seen) -> None:
+        """Watch on from there."""
+        self.history, self.measured = seen.history[: seen.n_rows], seen.measured
+        self.best, self._before, self.earlier = seen.best, seen.before, seen.seconds
 
     def losses(self) -> list[float]:
         """Losses by which a schedule can tell a plateau: every one of validation, or without it each epoch's."""
@@ -119,14 +149,14 @@ class Watch:
         except GivenUp:  # what was not measured is not written down, and cannot be the best
             return
         T, weights, score = self.validation.T, self.validation.weights, self.options.score
-        self.measured = {"validation_loss": loss}
+        self.measured = {"validation_loss": loss}  # a new dict, see `seen`
         with np.errstate(all="ignore"):  # of a network about to diverge; the loss will say so
             self.measured |= {f"validation_{name}": f(T, Y, weights) for name, f in self.options.metrics.items()}
         if score is None:
-            self.best.offer(loss, epoch, step, params, self.options.tolerance)
+            self.best = self.best.or_better(loss, epoch, step, params, self.options.tolerance)
         elif np.isfinite(Y).all():  # else it is about to diverge, and no score is defined
             self.measured["validation_score"] = value = score(params, Y)
-            self.best.offer(-value, epoch, step, params, self.options.tolerance)
+            self.best = self.best.or_better(-value, epoch, step, params, self.options.tolerance)
         patience = self.options.patience
         waited = (step - self.best.step) / self.backend.steps_per_epoch
         if patience is not None and waited >= patience:
@@ -180,8 +210,8 @@ class Watch:
         self.reason = self.reason or reason
 
     def check_time(self) -> None:
-        """Stop when the time limit has passed."""
-        if self.options.time_limit is not None and self.seconds >= self.options.time_limit:
+        """Stop when the time limit has passed, which counts the seconds of this process alone."""
+        if self.options.time_limit is not None and self.seconds - self.earlier >= self.options.time_limit:
             self.stop("time limit")
 
     def outcome(self) -> Outcome:
@@ -198,11 +228,13 @@ class Watch:
             if rate is not None:
                 at = f" at learning rate {rate:g}"
                 remedy = f"Try a lower learning_rate, such as {rate / 10:g}, clip_norm=1, or scaled inputs."
-            raise TrainingDiverged(
+            error = TrainingDiverged(
                 f"training diverged in epoch {len(self.history) + 1}, step {self.diverged_step}{at}: the loss became "
                 f"{self.diverged_loss}",
                 remedy=remedy,
             )
+            error.loss, error.step = self.diverged_loss, self.diverged_step
+            raise error
         return Outcome(
             self.best.params,
             self.history,
@@ -211,3 +243,8 @@ class Watch:
             self.diverged_loss,
             self.diverged_step,
         )
+
+
+def pressed_again(number: int, frame: Any) -> None:
+    """Raise PressedAgain: what a second Ctrl-C does."""
+    raise PressedAgain

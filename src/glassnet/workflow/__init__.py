@@ -24,6 +24,7 @@ _HOME = {
     "pictures_of": "places",
     "predict": "using",
     "prepare": "preparing",
+    "require_checkpoint": "places",
     "require_other_file": "places",
     "require_places": "places",
     "stem_of": "places",
@@ -42,6 +43,7 @@ __all__ = [
     "pictures_of",
     "predict",
     "prepare",
+    "require_checkpoint",
     "require_other_file",
     "require_places",
     "stem_of",
@@ -52,7 +54,7 @@ __all__ = [
 if TYPE_CHECKING:
     from glassnet.workflow.describing import describe_model
     from glassnet.workflow.fitting import TrainingResult, check_options, fit, train, validation_plan
-    from glassnet.workflow.places import pictures_of, require_other_file, require_places, stem_of
+    from glassnet.workflow.places import pictures_of, require_checkpoint, require_other_file, require_places, stem_of
     from glassnet.workflow.preparing import Prepared, prepare
     from glassnet.workflow.task import infer_task
     from glassnet.workflow.using import evaluate, predict

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from glassnet.files.model_format import read_header, reading_content
+from glassnet.files.model_format import CHECKPOINT, read_header, reading_content
 from glassnet.tables.kinds import kind_from_plain
 
 __all__ = ["describe_model"]
@@ -33,7 +33,7 @@ SILENT = {
 
 
 def describe_model(path: str | os.PathLike[str]) -> dict[str, Any]:
-    """What a model file holds, as plain data: file, training, settings, columns, layers.
+    """What a model file holds, as plain data: file, training, settings, columns, layers; or what a checkpoint does.
 
     Only the header is read, so no estimator is made. Raises ModelFileError.
     """
@@ -44,8 +44,34 @@ def describe_model(path: str | os.PathLike[str]) -> dict[str, Any]:
             "file": str(path),
             "bytes": len(data),
             "sha256": hashlib.sha256(data).hexdigest(),
-            **_described(header),
+            **(_checkpoint(header) if header["format"] == CHECKPOINT else _described(header)),
         }
+
+
+def _checkpoint(header: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint holds: how far each training of the fit has come, and what it was trained with."""
+    trainings = []
+    for entry in header["trainings"]:
+        over = entry.get("outcome")
+        epoch = over["epochs"] if over else entry["point"]["epoch"]
+        trainings.append({"epoch": epoch, "of": entry["planned"][0], "over": over["reason"] if over else None})
+    settings = header["settings"]
+    return {
+        "checkpoint": True,
+        "written_by": f"glassnet {header['written_by']}",
+        "estimator": header["estimator"],
+        "finished": header["finished"],
+        "trainings": trainings,
+        "planned": max(settings["folds"], 1) + int(settings["refit"]),
+        "engine": header["engine"],
+        "machine": header["machine"],
+        "settings": _telling(settings),
+    }
+
+
+def _telling(settings: dict[str, Any]) -> dict[str, Any]:
+    """Those settings that say something."""
+    return {name: value for name, value in settings.items() if name not in SILENT or value != SILENT[name]}
 
 
 def _described(header: dict[str, Any]) -> dict[str, Any]:
@@ -67,7 +93,5 @@ def _described(header: dict[str, Any]) -> dict[str, Any]:
             "last": history[-1] if history else {},
             "best": next((row for row in history if row["epoch"] == best_epoch), {}),
         },
-        "settings": {
-            name: value for name, value in header["settings"].items() if name not in SILENT or value != SILENT[name]
-        },
+        "settings": _telling(header["settings"]),
     }

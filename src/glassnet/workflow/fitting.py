@@ -22,7 +22,7 @@ from glassnet.estimators.settings import build_layers, build_optimiser, build_op
 from glassnet.maths.losses import LOSSES
 from glassnet.maths.random import seed_of
 from glassnet.training.validation import split_groups, split_last, split_rows
-from glassnet.workflow.places import pictures_of, require_places
+from glassnet.workflow.places import pictures_of, require_checkpoint, require_places
 from glassnet.workflow.preparing import Prepared, prepare
 from glassnet.workflow.source import naming
 from glassnet.workflow.task import CLASSES
@@ -113,6 +113,7 @@ def train(
     group: str | None = None,
     out: PathLike | None = None,
     pictures: PathLike | bool | None = None,
+    resume: bool = False,
     **options: Any,
 ) -> TrainingResult:
     """Train a network on a table, measure it on rows it has not seen, and save it where asked.
@@ -130,12 +131,16 @@ def train(
     out : file to save the model to; one that exists is replaced.
     pictures : folder for pictures of the loss, the network and the held-out predictions; True names it after the
         model file, or else after the source: "cars-pictures".
+    resume : whether to go on from the file `checkpoint` names among the options, where it exists: the model is then the
+        same, to the last bit, as if training had never stopped. Table and options must be those of then.
     options : arguments of `GlassNetClassifier` and `GlassNetRegressor`, such as max_epochs=50, verbose=True.
 
-    Raises DataError, ColumnError, OptionError or TrainingDiverged, see `glassnet.errors`; nothing is written then.
+    Raises DataError, ColumnError, OptionError, TrainingDiverged or, for a checkpoint, ModelFileError, see
+    `glassnet.errors`; nothing but the checkpoint is written then.
     """
     check_options({**options, "random_state": random_state}, task)
     require_places(source, out, None if isinstance(pictures, bool) else pictures)
+    require_checkpoint(options.get("checkpoint"), out, source, resume=resume)
     prepared = prepare(
         source,
         target,
@@ -146,7 +151,7 @@ def train(
         time_order=time_order,
         group=group,
     )
-    return fit(prepared, out=out, pictures=pictures, random_state=random_state, **options)
+    return fit(prepared, out=out, pictures=pictures, random_state=random_state, resume=resume, **options)
 
 
 def check_options(options: dict[str, Any], task: str = "auto") -> None:
@@ -209,16 +214,18 @@ def fit(
     out: PathLike | None = None,
     pictures: PathLike | bool | None = None,
     random_state: Any = 0,
+    resume: bool = False,
     **options: Any,
 ) -> TrainingResult:
     """Train on a prepared table, measure, save; see `train` for the arguments and what is raised."""
     folder = pictures_of(out, prepared.name) if pictures is True else pictures or None
     require_places(prepared.name, out, folder)
+    goes_on = require_checkpoint(options.get("checkpoint"), out, prepared.name, resume=resume)
     kind = GlassNetRegressor if prepared.task == "regression" else GlassNetClassifier
     _require_suited(prepared, options)
     model = kind(random_state=random_state, **options)
     n_validation, folds = validation_plan(prepared, options, random_state)
-    chosen: dict[str, Any] = {}
+    chosen: dict[str, Any] = {"resume": options["checkpoint"]} if goes_on else {}
     if n_validation and prepared.time_order:
         chosen["validation"] = LAST
     elif (n_validation or folds > 1) and prepared.groups is not None:

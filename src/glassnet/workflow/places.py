@@ -9,7 +9,7 @@ from typing import Any
 from glassnet.errors import OptionError
 from glassnet.tables.reading import FORMATS
 
-__all__ = ["pictures_of", "require_other_file", "require_places", "stem_of"]
+__all__ = ["pictures_of", "require_checkpoint", "require_other_file", "require_places", "stem_of"]
 
 PathLike = str | os.PathLike[str]
 
@@ -45,13 +45,33 @@ def require_places(source: Any, out: PathLike | None, folder: PathLike | None) -
         raise OptionError("is a file, not a folder", argument="pictures", value=str(folder))
 
 
-def require_other_file(out: PathLike, source: Any, what: str) -> None:
-    """Raise OptionError where `out` is the file `source`, however its path is written."""
+def require_checkpoint(checkpoint: PathLike | None, out: PathLike | None, source: Any, *, resume: bool) -> bool:
+    """Whether to go on from the file `checkpoint`: where `resume` asks for it, and there is one.
+
+    Raises OptionError where there is none to name, where it is the file of the model or of the table, or where it
+    cannot be written.
+    """
+    if checkpoint is None:
+        if resume:
+            remedy = 'Name the file that keeps what was done: checkpoint="run.ckpt".'
+            raise OptionError("needs a checkpoint to go on from", argument="resume", remedy=remedy)
+        return False
+    from glassnet.estimators.checkpoint import require_place
+
+    for other, what in ((source, "the table to train on"), (out, "the file of the model")):
+        if other is not None:
+            require_other_file(checkpoint, other, what, argument="checkpoint")
+    require_place(checkpoint)
+    return resume and Path(checkpoint).exists()
+
+
+def require_other_file(out: PathLike, source: Any, what: str, argument: str = "out") -> None:
+    """Raise OptionError where `out`, an argument of that name, is the file `source`, however its path is written."""
     if not isinstance(source, str | os.PathLike) or source == "-":
         return
     if Path(out).resolve() == Path(source).resolve():
         raise OptionError(
-            f"is {what}, which would be lost", argument="out", value=str(out), remedy="Name another file."
+            f"is {what}, which would be lost", argument=argument, value=str(out), remedy="Name another file."
         )
 
 
