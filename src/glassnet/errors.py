@@ -104,7 +104,15 @@ class ModelFileError(GlassNetError, ValueError):
 
 
 class TrainingDiverged(GlassNetError, ArithmeticError):  # noqa: N818 - the public name, an event rather than a mistake
-    """The loss became infinite or not a number before one epoch was complete; nothing was fitted."""
+    """The loss became infinite or not a number before one epoch was complete; nothing was fitted.
+
+    loss : what it became.   epoch, step : in which, counted from 1.   origin : where it began, or "".
+    """
+
+    loss: float | None = None
+    epoch: int = 0
+    step: int = 0
+    origin: str = ""
 
 
 class GlassNetWarning(UserWarning):

@@ -71,6 +71,7 @@ class EngineBackend(Backend):
         self.averaging = averaging
         self._evaluating: Program | None = None
         self.l1, self.l2 = l1, l2
+        self.clip_norm, self.seed = clip_norm, seed
         self.n_jobs = n_jobs
         batch = min(batch_size, len(rows.X))
         tables = sum(block.size for block in network.blocks if block.role == "embedding")
@@ -117,8 +118,7 @@ class EngineBackend(Backend):
             "loss_sums": np.zeros(self._program.n_blocks(batch) * self.members, network.dtype),
         }
 
-    def run(self, state: State, rows: np.ndarray, rates: np.ndarray) -> tuple[float, bool]:
-        """See `Backend.run`."""
+    def _steps(self, state: State, rows: np.ndarray, rates: np.ndarray) -> tuple[float, bool]:
         self._program.ready()
         first, n_steps = int(state["step"]), len(rates)
         if n_steps != -(-len(rows) // self._step_rows):
@@ -140,7 +140,7 @@ class EngineBackend(Backend):
         )
         self._crew.timed(n_threads, time.perf_counter() - begun, int(done["n_done"][0]))
         state["step"] += int(done["n_done"][0])
-        finite = bool(done["finite"][0]) and bool(np.isfinite(state["params"]).all())
+        finite = bool(done["finite"][0]) and bool(np.isfinite(self.weights_of(state)).all())
         return float(done["total_loss"][0]), finite
 
     def _run(self, n_threads: int, rows: np.ndarray, **fields: Any) -> np.ndarray:
