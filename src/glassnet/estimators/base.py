@@ -18,6 +18,7 @@ from glassnet.errors import DivergenceWarning, InterruptedWarning, OptionError, 
 from glassnet.estimators.calibrating import Conformal, calibrate, check_calibration, rows_to_calibrate_on
 from glassnet.estimators.class_weights import class_factors
 from glassnet.estimators.events import Callbacks, begin_fit, end_fit, has_callbacks, torn_down
+from glassnet.estimators.finite import require_finite, require_finite_weights
 from glassnet.estimators.fitted import Fitted
 from glassnet.estimators.fitting import Fitting
 from glassnet.estimators.holdout import check_validation
@@ -198,8 +199,11 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
     def _keep(self, fitting: Fitting, trained: Trained) -> None:
         """Set the fitted attributes."""
         dtype, outcome = fitting.settings["dtype"], trained.outcome
-        self.networks_ = [network.astype(dtype) for network in trained.networks]
-        others = [network.astype(dtype) for _, network in trained.validations if network not in trained.networks]
+        with np.errstate(over="ignore"):  # refused just below
+            networks = [network.astype(dtype) for network in trained.networks]
+            others = [network.astype(dtype) for _, network in trained.validations if network not in trained.networks]
+        require_finite_weights(networks + others)
+        self.networks_ = networks
         self._vouching = others or self.networks_[: len(trained.validations)]
         self.encoder_ = fitting.encoder
         self._targets = fitting.targets
@@ -250,8 +254,9 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
             rate = self.settings_["learning_rate"]
             remedy = "a larger l2" if rate is None else f"a learning_rate lower than {rate:g}, or clip_norm=1"
             text = (
-                f"training diverged in epoch {len(outcome.history) + 1}, step {outcome.diverged_step} (the loss became "
-                f"{outcome.diverged_loss}); the weights of epoch {outcome.best_epoch} are kept. Try {remedy}."
+                f"training diverged in epoch {outcome.diverged_epoch}, step {outcome.diverged_step} (the loss became "
+                f"{outcome.diverged_loss}){outcome.origin}; the weights of epoch {outcome.best_epoch} are kept. "
+                f"Try {remedy}."
             )
             warn(DivergenceWarning(text))
         elif outcome.reason == "interrupted":
@@ -292,7 +297,8 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         kind, required, n_jobs = self.settings_["engine"], self.engine == "compiled", checked_jobs(self.n_jobs)
         networks = networks or self.networks_
         outputs = [outputs_of(kind, network, matrix, n_jobs=n_jobs, required=required) for network in networks]
-        return outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0)
+        Y = outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0)
+        return require_finite(Y, matrix, self.encoder_)
 
     def hidden(self, X: Any, layer: int = -1) -> np.ndarray:
         """Values of a hidden layer for each row, (n, units); -1 is the last one. A learned set of features.
@@ -302,7 +308,8 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         matrix = self._encoded(X)
         require_number("layer", layer, "must be a whole number, such as -1", lambda k: True, whole=True)
         hidden = [reference_hidden(network, matrix, int(layer)) for network in self.networks_]
-        return np.concatenate(hidden, axis=1)
+        A = np.concatenate(hidden, axis=1)
+        return require_finite(A, matrix, self.encoder_)
 
     def __sklearn_tags__(self) -> Any:
         """scikit-learn's tags: tables may have missing values, categories and text."""

@@ -55,6 +55,7 @@ class Fitting:
 
         self.samples = self.counted(samples)
         self.encoder = estimator.encoder_ if again else fitted_encoder(self.samples.table, settings, name)
+        self.options = replace(self.options, inputs=self.encoder.feature_names_out())
         matrix = self.matrix_of(self.samples)
         if again:
             self._layers = estimator.network_.layers

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from glassnet.errors import TrainingDiverged
 from glassnet.estimators.events import Epochs
 from glassnet.estimators.fitting import Fitting
 from glassnet.estimators.holdout import Held, choose_folds
@@ -68,8 +69,9 @@ def train_folds(fitting: Fitting, validation: Any, epochs: Epochs | None) -> Tra
         fitting.follow(held, epochs if fold == 0 else None)
         fitting.network = fitting.new_network(fitting.rows.X.shape[1], fold)
         fitting.progress.about(f"fold {fold + 1} of {len(folds)}")
-        outcomes.append(_train(fitting, take(fitting.rows, training), held))
-        validations.append((held, _trained(fitting, outcomes[-1])))
+        outcomes.append(_train(fitting, take(fitting.rows, training), held, others=fold > 0))
+        if outcomes[-1].best_epoch:
+            validations.append((held, _trained(fitting, outcomes[-1])))
         if outcomes[-1].reason in CUT_SHORT:
             break
     networks, outcome = [network for _, network in validations], _ended_as(outcomes[0], outcomes[-1])
@@ -85,13 +87,23 @@ def _ended_as(first: Outcome, last: Outcome) -> Outcome:
     """The first outcome, but where the last training was cut short, that is why all of it ended."""
     if last.reason not in CUT_SHORT:
         return first
-    return replace(first, reason=last.reason, diverged_loss=last.diverged_loss, diverged_step=last.diverged_step)
+    return replace(last, params=first.params, history=first.history, best_epoch=first.best_epoch)
 
 
-def _train(fitting: Fitting, rows: Rows, held: Held | None) -> Outcome:
-    """Run the loop that the settings ask for, on the engine they ask for."""
+def _train(fitting: Fitting, rows: Rows, held: Held | None, others: bool = False) -> Outcome:
+    """Run the loop that the settings ask for, on the engine they ask for.
+
+    others : whether networks were trained before this one, which are left where it comes to nothing: its outcome then
+        has best_epoch 0. Without them it raises TrainingDiverged.
+    """
     run = train_lbfgs if fitting.settings["optimizer"] == LBFGS else train
-    return run(fitting.backend(rows), fitting.options, None if held is None else held.rows, fitting.progress)
+    try:
+        return run(fitting.backend(rows), fitting.options, None if held is None else held.rows, fitting.progress)
+    except TrainingDiverged as error:
+        if not others:
+            raise
+        start = fitting.network.params
+        return Outcome(start, [], 0, "diverged", error.loss, error.step, error.epoch, error.origin)
 
 
 def _trained(fitting: Fitting, outcome: Outcome) -> Network:
@@ -119,7 +131,7 @@ def _refit(
         left = _time_left(time_limit, begun)
         seed = fitting.seed + number  # other orders of the rows
         fitting.options = replace(fitting.options, stop_after=n_epochs, time_limit=left, seed=seed, **plain)
-        outcome = _train(fitting, rows, None)
+        outcome = _train(fitting, rows, None, others=True)
         if outcome.reason in CUT_SHORT:
             break
         networks.append(_trained(fitting, outcome))
