@@ -1,13 +1,14 @@
-"""No fitted estimator holds weights that are not finite, and no prediction is one."""
+"""No fitted estimator holds weights that are not finite, and no prediction is one; what `retries` does about it."""
 
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import polars as pl
 import pytest
 
 from glassnet import GlassNetClassifier, GlassNetRegressor
-from glassnet.errors import DataError, DivergenceWarning, TrainingDiverged
+from glassnet.errors import DataError, DivergenceWarning, OptionError, TrainingDiverged
 from glassnet.estimators import trainings
 
 LINE = np.random.default_rng(0).normal(size=(120, 3))
@@ -150,3 +151,62 @@ def test_a_prediction_beyond_float64_is_refused_with_its_row(options):
     row = caught.value.row
     assert str(caught.value).startswith(f"row {row}: X has a prediction that float64 cannot hold: ")
     assert str(caught.value).endswith(" in units of 8e+307. Predict y in larger units, or its logarithm.")
+
+
+# --- retries ---
+
+
+@pytest.mark.parametrize(
+    "how", [{}, {"refit": 2}, {"folds": 3}, {"members": 3, "averaging": 0.9}, {"engine": "compiled"}]
+)
+def test_a_training_that_diverges_begins_again_at_a_tenth_of_the_rate_as_if_that_had_been_given(how):
+    model = regressor(learning_rate=1e8, retries=12, activation="relu", **how).fit(LINE, LINE[:, 0])
+    rate = model.settings_["learning_rate"]
+    assert 1e-4 < rate < 1e8
+    assert [row["learning_rate"] for row in model.history_] == [rate] * len(model.history_)
+    assert model.retries == model.settings_["retries"] == 12
+    again = regressor(learning_rate=rate, activation="relu", **how).fit(LINE, LINE[:, 0])
+    for found, expected in zip(weights_of(model), weights_of(again), strict=True):
+        assert np.array_equal(found, expected)
+    # The rate before it was tried, and did diverge.
+    with pytest.raises((TrainingDiverged, DivergenceWarning)):
+        regressor(learning_rate=rate * 10, activation="relu", **how).fit(LINE, LINE[:, 0])
+
+
+def test_when_all_retries_are_used_up_it_is_a_divergence_at_the_last_rate():
+    with pytest.raises(TrainingDiverged, match=r"at learning rate 1e\+10: "):
+        regressor(learning_rate=1e12, retries=2, activation="relu").fit(LINE, LINE[:, 0])
+
+
+def test_retries_do_nothing_where_training_is_well():
+    once, ready = regressor().fit(LINE, LINE[:, 0]), regressor(retries=3).fit(LINE, LINE[:, 0])
+    assert np.array_equal(once.predict(LINE), ready.predict(LINE))
+    assert ready.settings_["learning_rate"] == once.settings_["learning_rate"]
+
+
+def test_a_time_limit_counts_all_retries(monkeypatch):
+    left = []
+    train = trainings.train
+    monkeypatch.setattr(trainings, "train", lambda *a, **o: left.append(a[1].time_limit) or train(*a, **o))
+    regressor(learning_rate=1e8, retries=12, activation="relu", time_limit=60.0).fit(LINE, LINE[:, 0])
+    assert len(left) > 2
+    assert left[0] == 60.0
+    assert all(later < earlier for earlier, later in pairwise(left))
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"retries": -1}, "retries must be a whole number of at least 0, got -1"),
+        ({"retries": 1.5}, "retries must be a whole number of at least 0, got 1.5"),
+        (
+            {"retries": 1, "optimizer": "lbfgs", "schedule": "auto"},
+            "retries must be left at 0 with optimizer='lbfgs', got 1. "
+            "L-BFGS takes all rows at each step and sets its own step length; l1 and l2 work with it.",
+        ),
+    ],
+)
+def test_retries_that_cannot_be_are_refused(options, text):
+    with pytest.raises(OptionError) as caught:
+        regressor(**options).fit(LINE, LINE[:, 0])
+    assert str(caught.value) == text

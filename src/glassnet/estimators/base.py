@@ -86,6 +86,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         n_jobs: int | None = None,
         random_state: Any = None,
         time_limit: float | None = None,
+        retries: int = 0,
         warm_start: bool = False,
         verbose: bool | int = False,
         callbacks: Sequence[Any] = (),
@@ -128,6 +129,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.time_limit = time_limit
+        self.retries = retries
         self.warm_start = warm_start
         self.verbose = verbose
         self.callbacks = callbacks

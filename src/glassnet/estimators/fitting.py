@@ -64,6 +64,7 @@ class Fitting:
         self.network = self.new_network(matrix.shape[1])
         self.rows = self.encoded(self.samples, matrix)
         self.progress: Progress = progress_for(estimator.verbose)
+        self._retries = settings["retries"]
 
     def _options(self) -> TrainingOptions:
         callbacks = plain_callbacks(self.settings["callbacks"])
@@ -166,6 +167,15 @@ class Fitting:
         if epochs is not None:
             epochs.fitted = self.fitted_with
             self.options = replace(self.options, observers=(epochs,))
+
+    def slow_down(self) -> bool:
+        """Train at a tenth of the learning rate from now on; false where `retries` allows it no more."""
+        if self._retries == 0:
+            return False
+        self._retries -= 1
+        self.settings["learning_rate"] /= 10
+        self.progress.about(f"again at learning rate {self.settings['learning_rate']:g}")
+        return True
 
     def backend(self, rows: Rows) -> Backend:
         """The engine the settings ask for; they then say which one that was."""

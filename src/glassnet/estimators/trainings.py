@@ -93,17 +93,26 @@ def _ended_as(first: Outcome, last: Outcome) -> Outcome:
 def _train(fitting: Fitting, rows: Rows, held: Held | None, others: bool = False) -> Outcome:
     """Run the loop that the settings ask for, on the engine they ask for.
 
+    A training that diverges begins again at a lower rate, as often in all as `retries` says.
     others : whether networks were trained before this one, which are left where it comes to nothing: its outcome then
         has best_epoch 0. Without them it raises TrainingDiverged.
     """
     run = train_lbfgs if fitting.settings["optimizer"] == LBFGS else train
-    try:
-        return run(fitting.backend(rows), fitting.options, None if held is None else held.rows, fitting.progress)
-    except TrainingDiverged as error:
-        if not others:
-            raise
-        start = fitting.network.params
-        return Outcome(start, [], 0, "diverged", error.loss, error.step, error.epoch, error.origin)
+    begun, limit, start = time.monotonic(), fitting.options.time_limit, fitting.network.params.copy()
+    while True:
+        fitting.options = replace(fitting.options, learning_rate=fitting.settings["learning_rate"])
+        try:
+            outcome = run(fitting.backend(rows), fitting.options, None if held is None else held.rows, fitting.progress)
+        except TrainingDiverged as error:
+            if not fitting.slow_down():
+                if not others:
+                    raise
+                return Outcome(start, [], 0, "diverged", error.loss, error.step, error.epoch, error.origin)
+        else:
+            if outcome.reason != "diverged" or not fitting.slow_down():
+                return outcome
+        fitting.network.params = start
+        fitting.options = replace(fitting.options, time_limit=_time_left(limit, begun))
 
 
 def _trained(fitting: Fitting, outcome: Outcome) -> Network:
