@@ -27,6 +27,7 @@ from glassnet.estimators.samples import Samples, samples_of
 from glassnet.estimators.settings import checked_jobs, keep_settings, resolve_settings
 from glassnet.estimators.trainings import Trained, train_folds, train_once
 from glassnet.maths.losses import Loss, loss_named
+from glassnet.maths.members import mean_of_members
 from glassnet.network import Network
 from glassnet.tables.frames import table_of
 from glassnet.training.backend import reference_hidden
@@ -299,7 +300,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         kind, required, n_jobs = self.settings_["engine"], self.engine == "compiled", checked_jobs(self.n_jobs)
         networks = networks or self.networks_
         outputs = [outputs_of(kind, network, matrix, n_jobs=n_jobs, required=required) for network in networks]
-        Y = outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0)
+        Y = outputs[0] if len(outputs) == 1 else mean_of_members(np.stack(outputs))
         return require_finite(Y, matrix, self.encoder_)
 
     def hidden(self, X: Any, layer: int = -1) -> np.ndarray:

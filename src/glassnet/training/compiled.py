@@ -13,6 +13,7 @@ from glassnet.engine.plan import Plan, plan_of, unsupported
 from glassnet.engine.program import Program
 from glassnet.engine.records import N_FACTORS
 from glassnet.engine.threads import Crew, threads_of
+from glassnet.maths.members import mean_of_members
 from glassnet.maths.optimisers import Optimiser
 from glassnet.maths.penalties import penalty, penalty_backward
 from glassnet.maths.random import Stream
@@ -290,7 +291,7 @@ class _Predictor:
             fields = {"T": T, "weights": weights, "loss_sums": sums}
         n_threads = threads_of(n_jobs) if work >= WORTH_SHARING else 1
         program.run("predict", n_threads, wait=work > WORTH_WAITING, X=X, Y=Y, n_rows=n, params=params, **fields)
-        Y = Y[0] if members == 1 else Y.mean(axis=0)
+        Y = Y[0] if members == 1 else mean_of_members(Y)
         return Y, float(sums.sum(dtype=np.float64)) if rows is not None else 0.0
 
 
