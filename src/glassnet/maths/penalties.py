@@ -43,7 +43,8 @@ def clip_by_norm(G: Array, clip_norm: float) -> Array:
     of a gradient beyond 1e38 · clip_norm has fewer digits in float32, whose factor is then subnormal.
     Source: Pascanu et al. (2013).
     """
-    norm, unit = float(np.linalg.norm(G.astype(np.float64, copy=False))), 1.0
+    with np.errstate(over="ignore"):  # seen to below
+        norm, unit = float(np.linalg.norm(G.astype(np.float64, copy=False))), 1.0
     if norm == math.inf:
         unit = UNIT
         norm = float(np.linalg.norm(G * unit))
