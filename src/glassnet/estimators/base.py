@@ -179,7 +179,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         samples = samples_of(X, y, sample_weight, type(self).__name__, groups)
         again = self.warm_start and hasattr(self, "networks_")
         settings = self._settings(samples.n_rows, again, validation is not None or groups is not None)
-        epochs = begin_fit(self, settings["max_epochs"], X, y, sample_weight)
+        epochs = begin_fit(self, settings["max_epochs"] * (1 + settings["retries"]), X, y, sample_weight)
 
         fitting = Fitting(self, samples, settings, again=again)
         if settings["folds"] > 1:
@@ -256,9 +256,10 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         if outcome.reason == "diverged":
             rate = self.settings_["learning_rate"]
             remedy = "a larger l2" if rate is None else f"a learning_rate lower than {rate:g}, or clip_norm=1"
+            origin = f"; {outcome.origin}" if outcome.origin else ""
             text = (
                 f"training diverged in epoch {outcome.diverged_epoch}, step {outcome.diverged_step} (the loss became "
-                f"{outcome.diverged_loss}){outcome.origin}; the weights of epoch {outcome.best_epoch} are kept. "
+                f"{outcome.diverged_loss}{origin}); the weights of epoch {outcome.best_epoch} are kept. "
                 f"Try {remedy}."
             )
             warn(DivergenceWarning(text))

@@ -45,7 +45,7 @@ class Origin:
     learned: bool = False
 
     def text(self, names: Sequence[str] = ()) -> str:
-        """In words, to follow what became of the loss; `names` are those of the columns."""
+        """In words; `names` are those of the columns. Empty where nothing is known but the step."""
         if not self.part:
             return ""
         member = "" if self.member is None else f" in member {self.member}"
@@ -53,7 +53,7 @@ class Origin:
         if self.column is not None:
             name = names[self.column] if len(names) > self.column else self.column
             column = f", where column {name!r} of the encoded table is {self.value:g}"
-        return f" ({self.part}{member}{column})"
+        return f"{self.part}{member}{column}"
 
 
 @dataclass(frozen=True)

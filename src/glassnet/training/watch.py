@@ -47,7 +47,7 @@ class Outcome:
     best_epoch : the epoch, counted from 1, whose weights these are.
     reason : "max_epochs", "early stopping", "time limit", "callback", "interrupted", "converged" or "diverged".
     diverged_loss, diverged_epoch, diverged_step : the loss that was not finite, if one was, its epoch and its step,
-        counted from 1.   origin : where it began, in words that follow what became of the loss, or "".
+        counted from 1.   origin : where it began, in words, or "".
     """
 
     params: np.ndarray
@@ -263,6 +263,7 @@ class Watch:
         if rate is not None:
             at = f" at learning rate {rate:g}"
             remedy = f"Try a lower learning_rate, such as {rate / 10:g}, clip_norm=1, or scaled inputs."
-        error = TrainingDiverged(f"{what}{at}: the {name} became {loss}{origin}", remedy=remedy)
+        where = f" ({origin})" if origin else ""
+        error = TrainingDiverged(f"{what}{at}: the {name} became {loss}{where}", remedy=remedy)
         error.loss, error.epoch, error.step, error.origin = loss, self.diverged_epoch, self.diverged_step, origin
         raise error
