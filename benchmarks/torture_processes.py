@@ -1,6 +1,6 @@
 """The same bits in every process: how often a fit and its predictions come out the same, in fresh processes.
 
-    python benchmarks/torture_processes.py [--processes 10]
+    python benchmarks/torture_processes.py [--processes 10] [--work NAME]
 
 Each work is done by so many new Python processes, which take turns at everything that may differ from one to the next:
 the order in which Python walks through sets (PYTHONHASHSEED), the number of threads (n_jobs), the threads of BLAS, and
@@ -41,12 +41,12 @@ n_jobs = int(sys.argv[1])
 options = dict(random_state=0, max_epochs=6, n_jobs=n_jobs)
 """
 WORKS = {
-    "article's clouds, NumPy": """
+    "clouds, NumPy": """
 data = three_clouds(seed=0)
 model = GlassNetClassifier(preset="plain", engine="reference", **options).fit(data.X, data.y)
 digest_of(model, model.predict_proba, data.X)
 """,
-    "article's clouds, compiled ensemble": """
+    "clouds, compiled ensemble": """
 data = three_clouds(seed=0)
 model = GlassNetClassifier(engine="compiled", calibration="temperature", **options).fit(data.X, data.y)
 digest_of(model, model.predict_proba, data.X)
@@ -92,15 +92,17 @@ def main() -> int:
     """Run all works in turn, then print how many processes agree."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--processes", type=int, default=10)
+    parser.add_argument("--work", action="append", choices=list(WORKS), help="one of them; may be repeated")
     options = parser.parse_args()
+    works = {name: program for name, program in WORKS.items() if name in (options.work or WORKS)}
     begin, differ = time.perf_counter(), 0
     with tempfile.TemporaryDirectory() as cache:
-        for name, program in WORKS.items():
+        for name, program in works.items():
             found = Counter(process(program, number, Path(cache)) for number in range(options.processes))
             (digest, most), *others = found.most_common()
             print(f"{most} of {options.processes} processes alike  {digest[:12]}  {name}", flush=True)
             differ += len(others)
-    print(f"{len(WORKS)} works, {differ} digests beside, {time.perf_counter() - begin:.0f} s")
+    print(f"{len(works)} works, {differ} digests beside, {time.perf_counter() - begin:.0f} s")
     return 1 if differ else 0
 
 

@@ -131,7 +131,7 @@ class Backend:
         then says. Raises IndexError for a number that no row has.
         """
         self._recall = self._recall or Recall()
-        self._recall.keep(state)
+        self._recall.keep(state, len(rates))
         total, finite = self._steps(state, rows, rates)
         self.origin = None if finite else self._origin(rows, rates)
         return total, finite
