@@ -15,6 +15,7 @@ from glassnet.network import Network
 from glassnet.training import origin
 from glassnet.training.backend import ReferenceBackend, Rows
 from glassnet.training.compiled import EngineBackend
+from glassnet.training.lbfgs import train_lbfgs
 from glassnet.training.loop import train
 from glassnet.training.options import TrainingOptions, every
 
@@ -212,6 +213,28 @@ def test_weights_that_wait_for_their_first_validation_are_no_good_if_the_next_st
     options = TrainingOptions(max_epochs=5, learning_rate=1e30, validation_every=every(5))
     with pytest.raises(TrainingDiverged, match="in epoch 2, step 2"):
         train(backend, options, backend.rows)
+
+
+@pytest.mark.parametrize("last", [2, 4])
+def test_curvature_keeps_the_weights_of_its_last_finite_loss(last):
+    # There the loss of an iteration is that of the very weights it ends with, so those before it are good.
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    network = Network([Dense(4, "tanh"), Dense(1)], "squared_error", 3, random_state=0)
+    rows = Rows(X, np.sin(3 * X[:, :1]))
+    backend = ReferenceBackend(network, optimiser_named("gradient_descent"), rows, batch_size=30)
+    evaluate, seen = backend.evaluate, []
+
+    def evaluated(params, rows):
+        seen.append(params.copy())
+        loss, Y = evaluate(params, rows)
+        return (np.nan if len(seen) == last else loss), Y
+
+    backend.evaluate = evaluated
+    outcome = train_lbfgs(backend, TrainingOptions(max_epochs=20, learning_rate=None))
+    assert outcome.reason == "diverged"
+    assert outcome.best_epoch == last - 1
+    assert np.array_equal(outcome.params, seen[last - 2])
+    assert (outcome.diverged_epoch, outcome.diverged_step) == (last, last)
 
 
 def test_validations_of_which_none_is_finite_leave_nothing():

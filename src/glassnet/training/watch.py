@@ -67,6 +67,9 @@ class Watch:
     Used as a context, so that Ctrl-C is caught: the first one asks the backend to cut short the steps under way, stops
     training and keeps the best weights; a second one interrupts as usual. Only the main thread can catch it. The steps
     since the last validation count only if there is time to validate them: if it takes no more than a moment.
+
+    tried : whether an epoch's loss is that of the weights it ends with, as L-BFGS has it, or of those that each step
+        began with.
     """
 
     options: TrainingOptions
@@ -80,6 +83,7 @@ class Watch:
     diverged_step: int = 0
     diverged_epoch: int = 0
     origin: Origin | None = None
+    tried: bool = False
     measured: dict[str, float] = field(default_factory=dict)  # by the last validation of this epoch
     started: float = field(default_factory=time.monotonic)
     _before: Best = field(default_factory=Best)  # the last weights but one, without a validation
@@ -193,8 +197,8 @@ class Watch:
 
     @property
     def _untried(self) -> bool:
-        """Whether the weights to use are the last ones, whose loss no validation has found to be finite."""
-        return self.best.params is not None and self.best.loss == math.inf
+        """Whether the weights to use are the last ones, whose loss nothing has found to be finite."""
+        return self.best.params is not None and self.best.loss == math.inf and not self.tried
 
     def _try_last(self) -> None:
         """See whether the last weights, where no validation and no later step has tried them, have a finite loss.
@@ -249,7 +253,7 @@ class Watch:
     @property
     def _never_valid(self) -> bool:
         """Whether validations were made, and none of them found a loss that is finite."""
-        return self._untried and any("validation_loss" in row for row in self.history)
+        return self.best.loss == math.inf and any("validation_loss" in row for row in self.history)
 
     def _refuse(self, origin: str) -> NoReturn:
         """Raise TrainingDiverged."""
