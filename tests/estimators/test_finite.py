@@ -132,6 +132,20 @@ def test_a_row_whose_numbers_overflow_in_the_network_is_refused_with_row_and_col
 
 
 @pytest.mark.parametrize("engine", ["reference", "compiled"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, 3e38])
+def test_weights_that_were_spoiled_after_training_predict_nothing(value, engine):
+    model = regressor(engine=engine).fit(LINE, LINE[:, 0])
+    model.network_.params[-5:] = value  # the output layer's
+    with pytest.raises(DataError) as caught:
+        model.predict(LINE)
+    row = caught.value.row
+    assert str(caught.value) == (
+        f"row {row}: X has no prediction that float32 can hold, though nothing in it is far out. "
+        "Weights of the model have been changed or damaged: load or train it again."
+    )
+
+
+@pytest.mark.parametrize("engine", ["reference", "compiled"])
 def test_with_a_scaling_any_finite_number_has_a_prediction(engine):
     model = regressor(engine=engine).fit(LINE, LINE[:, 0])
     for x in (3e38, 1e300, -1.7e308, 5e-324):

@@ -10,6 +10,7 @@ import numpy as np
 from glassnet.errors import DataError, TrainingDiverged
 from glassnet.network import Network
 from glassnet.tables.encoder import TableEncoder
+from glassnet.tables.number import FURTHEST
 
 __all__ = ["require_finite", "require_finite_weights"]
 
@@ -34,7 +35,8 @@ def require_finite(Y: np.ndarray, matrix: np.ndarray, encoder: TableEncoder) -> 
     """Y (n, …), or DataError naming the first row whose values overflowed, and the largest column it is encoded in.
 
     matrix : (n, p) the rows that the network saw, as `encoder` makes them.
-    Tables are scaled and clipped as a rule, so this happens where `input_scaling="none"` leaves numbers as they are.
+    Tables are scaled and clipped as a rule, so this happens where `input_scaling="none"` leaves numbers as they are, or
+    where weights were changed after training.
     """
     if not np.isfinite(Y).all():
         _refuse(Y, matrix, encoder.feature_names_out())
@@ -44,6 +46,13 @@ def require_finite(Y: np.ndarray, matrix: np.ndarray, encoder: TableEncoder) -> 
 def _refuse(Y: np.ndarray, matrix: np.ndarray, names: Sequence[str]) -> NoReturn:
     row = int(np.argmin(np.isfinite(Y).reshape(len(Y), -1).all(axis=1)))
     column = int(abs(matrix[row]).argmax())
+    if abs(matrix[row, column]) <= FURTHEST:
+        raise DataError(
+            f"has no prediction that {Y.dtype} can hold, though nothing in it is far out",
+            argument="X",
+            row=row + 1,
+            remedy="Weights of the model have been changed or damaged: load or train it again.",
+        )
     raise DataError(
         f"is encoded as a number that overflows {Y.dtype} in the network",
         row=row + 1,

@@ -11,7 +11,7 @@ from glassnet.errors import DataError
 from glassnet.tables.changes import as_numbers, require_family
 from glassnet.tables.families import Column, name_of_family
 
-__all__ = ["SCALINGS", "Number", "require_finite", "scaled"]
+__all__ = ["FURTHEST", "SCALINGS", "Number", "require_finite", "scaled"]
 
 SCALINGS = ("standard", "minmax", "robust", "smooth_clip", "quantile", "none")
 LINEAR = ("standard", "minmax", "robust")
