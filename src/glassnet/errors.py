@@ -112,11 +112,13 @@ class ExportError(GlassNetError, ArithmeticError):
 class TrainingDiverged(GlassNetError, ArithmeticError):  # noqa: N818 - the public name, an event rather than a mistake
     """The loss became infinite or not a number before one epoch was complete; nothing was fitted.
 
-    loss, step : what it became, and in which step, counted from 1.
+    loss : what it became.   epoch, step : in which, counted from 1.   origin : where it began, or "".
     """
 
     loss: float | None = None
+    epoch: int = 0
     step: int = 0
+    origin: str = ""
 
 
 class GlassNetWarning(UserWarning):

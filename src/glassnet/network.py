@@ -16,7 +16,7 @@ import numpy as np
 from glassnet.errors import DataError, OptionError, require_choice, require_number
 from glassnet.maths.layers import Activation, Dense, Draws, Layer, dense_one, layer_from, sizes_of
 from glassnet.maths.losses import Loss, loss_named
-from glassnet.maths.members import EnsembleDense
+from glassnet.maths.members import EnsembleDense, mean_of_members
 from glassnet.maths.random import Purpose, Stream, seed_of
 from glassnet.maths.slopes import numeric_gradient
 
@@ -213,7 +213,7 @@ class Network:
 
     def averaged(self, Y: np.ndarray) -> np.ndarray:
         """Outputs (…, members, n, K) as the ensemble's, the mean over its members; those of one network as they are."""
-        return Y if self.members is None else Y.mean(axis=-3)
+        return Y if self.members is None else mean_of_members(Y)
 
     def predict_one(self, x: Any) -> np.ndarray:
         """The outputs for one sample as the article's column vector: x (n_features, 1), y (n_outputs, 1).

@@ -149,7 +149,8 @@ def test_a_diverging_rate_is_said_with_epoch_loss_and_what_to_try(complaint, pen
     flags = ("--optimizer", "gradient_descent", "--learning-rate", "1e30")
     said = complaint(1, "train", penguins, "--target", "species", *flags, *QUICK)
     assert said == (
-        "training diverged in epoch 1, step 2 at learning rate 1e+30: the loss became nan. "
+        "training diverged in epoch 1, step 2 at learning rate 1e+30: the loss became nan "
+        "(the output of layer 2 of 3, Dense, was the first to overflow). "
         "Try a lower --learning-rate, such as 1e+29, --clip-norm 1, or scaled inputs."
     )
     assert list(tmp_path.iterdir()) == []

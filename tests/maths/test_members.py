@@ -8,7 +8,7 @@ import pytest
 from glassnet.errors import OptionError
 from glassnet.maths.layers import Activation, Dense, Draws, Dropout, LayerNorm, layer_from
 from glassnet.maths.losses import custom_loss, loss_named
-from glassnet.maths.members import EnsembleDense, written_out, written_out_backward
+from glassnet.maths.members import EnsembleDense, mean_of_members, written_out, written_out_backward
 from glassnet.maths.random import Purpose, Stream
 from glassnet.maths.slopes import numeric_gradient
 from glassnet.network import Network, network_from
@@ -240,3 +240,16 @@ def test_multiplications_count_every_member():
     network = ensemble()  # 2·5 and 5·4 shared, 4·1 of their own: each of three members multiplies with all of them
     assert network.multiplications == 3 * (10 + 20 + 4)
     assert Network([Dense(3), Activation("relu"), Dense(2)], "squared_error", 4).multiplications == 12 + 6
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("k", [1, 7, 8, 9, 40])
+def test_the_mean_of_members_has_the_same_bits_for_a_row_alone(k, dtype):
+    Y = np.random.default_rng(0).normal(size=(k, 50, 1)).astype(dtype)
+    whole = mean_of_members(Y)
+    assert whole.dtype == dtype
+    np.testing.assert_allclose(whole, Y.astype(np.float64).mean(axis=0), rtol=1e-5, atol=1e-7)
+    for i in range(50):
+        assert mean_of_members(Y[:, i : i + 1]).tobytes() == whole[i : i + 1].tobytes()
+    stacked = mean_of_members(Y.transpose(1, 0, 2)[:, :, None, :])  # each row by itself, as the reference predicts
+    assert stacked.tobytes() == whole.tobytes()

@@ -326,9 +326,9 @@ def test_divergence_in_the_first_epoch_names_epoch_loss_and_remedy():
     backend = ReferenceBackend(network, GradientDescent(), rows, batch_size=1)
     with pytest.raises(TrainingDiverged) as caught:
         train(backend, TrainingOptions(max_epochs=5, learning_rate=10.0))
-    # The step is that of the first loss that is not finite, or of the end of the call in which the weights overflowed.
     assert re.fullmatch(
-        r"training diverged in epoch 1, step \d at learning rate 10: the loss became inf\. "
+        r"training diverged in epoch 1, step \d at learning rate 10: the loss became inf "
+        r"\(scores reach \d\.\de\+1\d\d\)\. "
         r"Try a lower learning_rate, such as 1, clip_norm=1, or scaled inputs\.",
         str(caught.value),
     )
@@ -443,12 +443,12 @@ def test_a_score_chooses_the_best_weights_and_is_written_down():
     np.testing.assert_allclose(seen[1][1], backend_for(rows).predict(seen[1][0], validation.X))
 
 
-def test_outputs_that_are_not_finite_are_not_scored():
+def test_outputs_that_are_not_finite_are_not_scored_and_weights_that_no_validation_vouches_for_not_kept():
     rows, validation = clouds(20), clouds(10, seed=1)
     validation.X[0] = np.nan
-    outcome = train(backend_for(rows), TrainingOptions(max_epochs=2, score=lambda params, Y: 1 / 0), validation)
-    assert outcome.best_epoch == 1  # nothing was compared: the first weights, which nothing has beaten
-    assert "validation_score" not in outcome.history[0]
+    message = "training diverged within 2 epochs at learning rate 0.001: the validation loss became nan"
+    with pytest.raises(TrainingDiverged, match=f"^{message}"):
+        train(backend_for(rows), TrainingOptions(max_epochs=2, score=lambda params, Y: 1 / 0), validation)
 
 
 def test_observers_see_epochs_begin_and_end_with_their_weights_and_can_stop():

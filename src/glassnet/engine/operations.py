@@ -30,6 +30,7 @@ from glassnet.engine.memory import (
 )
 from glassnet.maths.activations import ACTIVATIONS
 from glassnet.maths.elementary import sqrt
+from glassnet.maths.layers import far_unit
 from glassnet.maths.random import Purpose, philox_rounds
 
 __all__ = [
@@ -277,7 +278,21 @@ def dropout_backward(dtype: Any) -> Kernel:
 def layer_norm_forward(dtype: Any) -> Kernel:
     """A = scale · N + shift with N = (X - mean) / spread: `maths.layers.layer_norm`, sums running over units."""
     reals, real, size = reals_of(dtype), np.dtype(dtype).type, np.dtype(dtype).itemsize
-    root = compiled_formula(sqrt, dtype)
+    root, far, infinite = compiled_formula(sqrt, dtype), real(far_unit(dtype)), real(np.inf)
+
+    @jit
+    def measure_again(kept, spread, unit, stride, n, p, units, epsilon):
+        """The spread of columns in which it overflowed, in larger units; the others' comes out the same."""
+        for i in range(n):
+            unit[i] = far if spread[i] == infinite else real(1)
+            spread[i] = real(0)
+        for u in range(p):
+            N = reals(kept + size * u * stride, n)
+            for i in range(n):
+                D = N[i] * unit[i]
+                spread[i] += D * D
+        for i in range(n):
+            spread[i] = root(spread[i] / units + epsilon * unit[i] * unit[i]) / unit[i]
 
     def kernel(at_shared, at_local, at_operation):
         shared, local, operation = shared_at(at_shared), local_at(at_local), operation_at(at_operation)
@@ -302,8 +317,12 @@ def layer_norm_forward(dtype: Any) -> Kernel:
                 D = X[i] - mean[i]
                 N[i] = D
                 spread[i] += D * D
+        overflow = False
         for i in range(n):
             spread[i] = root(spread[i] / units + epsilon)
+            overflow |= spread[i] == infinite
+        if overflow:
+            measure_again(kept, spread, mean, stride, n, p, units, epsilon)
         for u in range(p):
             N, A = reals(kept + size * u * stride, n), reals(a + size * u * stride, n)
             scale, shift = P[u], P[p + u]

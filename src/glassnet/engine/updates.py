@@ -12,7 +12,7 @@ from glassnet.engine.operations import Kernel
 from glassnet.engine.records import N_FACTORS, N_ROLE, OPERATION_SIZE
 from glassnet.maths.averaging import averaged, share_of_step
 from glassnet.maths.optimisers import OPTIMISERS
-from glassnet.maths.penalties import decay, penalty_backward
+from glassnet.maths.penalties import UNIT, decay, penalty_backward
 
 __all__ = ["add_slices", "clip", "n_folded", "own_blocks", "own_ranges", "update"]
 
@@ -198,16 +198,24 @@ def clip(dtype: Any) -> Kernel:
     """
     reals, real, penalise = reals_of(dtype), np.dtype(dtype).type, compiled_formula(penalty_backward, dtype)
 
-    def kernel(at_shared, at_local, at_operation):
-        shared, local = shared_at(at_shared), local_at(at_local)
+    @jit
+    def squares(shared, unit):
+        """Σ G², each entry times a unit first."""
         G, P = reals(shared.gradient, shared.n_params), reals(shared.params, shared.n_params)
         roles, total = int64s(shared.roles, N_ROLE * shared.n_roles), 0.0
         l1, l2 = real(shared.l1), real(shared.l2)
         for r in range(shared.n_roles):
             penalised = roles[N_ROLE * r + 2] != 0 and (shared.l1 > 0.0 or shared.l2 > 0.0)
             for i in range(roles[N_ROLE * r], roles[N_ROLE * r + 1]):
-                g = G[i] + penalise(P[i], l1, l2) if penalised else G[i]
-                total += float(g) * float(g)
-        local.scale = min(1.0, shared.clip_norm / (np.sqrt(total) + 1e-6))
+                g = unit * float(G[i] + penalise(P[i], l1, l2) if penalised else G[i])
+                total += g * g
+        return total
+
+    def kernel(at_shared, at_local, at_operation):
+        shared, local = shared_at(at_shared), local_at(at_local)
+        unit, total = 1.0, squares(shared, 1.0)
+        if total == np.inf:
+            unit, total = UNIT, squares(shared, UNIT)
+        local.scale = min(1.0, shared.clip_norm * unit / (np.sqrt(total) + 1e-6 * unit))
 
     return kernel

@@ -18,6 +18,7 @@ from glassnet.errors import DivergenceWarning, InterruptedWarning, OptionError, 
 from glassnet.estimators.calibrating import Conformal, calibrate, check_calibration, rows_to_calibrate_on
 from glassnet.estimators.class_weights import class_factors
 from glassnet.estimators.events import Callbacks, begin_fit, end_fit, has_callbacks, torn_down
+from glassnet.estimators.finite import require_finite, require_finite_weights
 from glassnet.estimators.fitted import Fitted
 from glassnet.estimators.fitting import Fitting
 from glassnet.estimators.holdout import check_validation
@@ -26,6 +27,7 @@ from glassnet.estimators.samples import Samples, samples_of
 from glassnet.estimators.settings import checked_jobs, keep_settings, require_resumable, resolve_settings
 from glassnet.estimators.trainings import Cut, Trained, train_folds, train_once
 from glassnet.maths.losses import Loss, loss_named
+from glassnet.maths.members import mean_of_members
 from glassnet.network import Network
 from glassnet.tables.frames import table_of
 from glassnet.training.backend import reference_hidden
@@ -89,6 +91,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         n_jobs: int | None = None,
         random_state: Any = None,
         time_limit: float | None = None,
+        retries: int = 0,
         warm_start: bool = False,
         checkpoint: Any = None,
         checkpoint_every: float = 60.0,
@@ -133,6 +136,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.time_limit = time_limit
+        self.retries = retries
         self.warm_start = warm_start
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
@@ -197,7 +201,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         again = self.warm_start and hasattr(self, "networks_")
         settings = self._settings(samples, again, validation is not None or groups is not None)
         found = self._found(settings, resume)
-        epochs = begin_fit(self, settings["max_epochs"], X, y, sample_weight)
+        epochs = begin_fit(self, settings["max_epochs"] * (1 + settings["retries"]), X, y, sample_weight)
 
         fitting = Fitting(self, samples, settings, again=again)
         if found is not None or settings["checkpoint"] is not None:
@@ -244,8 +248,11 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
     def _keep(self, fitting: Fitting, trained: Trained) -> None:
         """Set the fitted attributes."""
         dtype, outcome = fitting.settings["dtype"], trained.outcome
-        self.networks_ = [network.astype(dtype) for network in trained.networks]
-        others = [network.astype(dtype) for _, network in trained.validations if network not in trained.networks]
+        with np.errstate(over="ignore"):  # refused just below
+            networks = [network.astype(dtype) for network in trained.networks]
+            others = [network.astype(dtype) for _, network in trained.validations if network not in trained.networks]
+        require_finite_weights(networks + others)
+        self.networks_ = networks
         self._vouching = others or self.networks_[: len(trained.validations)]
         self.encoder_ = fitting.encoder
         self._targets = fitting.targets
@@ -300,9 +307,10 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         if outcome.reason == "diverged":
             rate = self.settings_["learning_rate"]
             remedy = "a larger l2" if rate is None else f"a learning_rate lower than {rate:g}, or clip_norm=1"
+            origin = f"; {outcome.origin}" if outcome.origin else ""
             text = (
-                f"{which} diverged in epoch {n_epochs + 1}, step {outcome.diverged_step} (the loss became "
-                f"{outcome.diverged_loss}); {kept}. Try {remedy}."
+                f"{which} diverged in epoch {outcome.diverged_epoch}, step {outcome.diverged_step} (the loss became "
+                f"{outcome.diverged_loss}{origin}); {kept}. Try {remedy}."
             )
             warn(DivergenceWarning(text))
         elif outcome.reason == "interrupted":
@@ -340,7 +348,8 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         kind, required, n_jobs = self.settings_["engine"], self.engine == "compiled", checked_jobs(self.n_jobs)
         networks = networks or self.networks_
         outputs = [outputs_of(kind, network, matrix, n_jobs=n_jobs, required=required) for network in networks]
-        return outputs[0] if len(outputs) == 1 else np.mean(outputs, axis=0)
+        Y = outputs[0] if len(outputs) == 1 else mean_of_members(np.stack(outputs))
+        return require_finite(Y, matrix, self.encoder_)
 
     def hidden(self, X: Any, layer: int = -1) -> np.ndarray:
         """Values of a hidden layer for each row, (n, units); -1 is the last one. A learned set of features.
@@ -350,7 +359,8 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         matrix = self._encoded(X)
         require_number("layer", layer, "must be a whole number, such as -1", lambda k: True, whole=True)
         hidden = [reference_hidden(network, matrix, int(layer)) for network in self.networks_]
-        return np.concatenate(hidden, axis=1)
+        A = np.concatenate(hidden, axis=1)
+        return require_finite(A, matrix, self.encoder_)
 
     def __sklearn_tags__(self) -> Any:
         """scikit-learn's tags: tables may have missing values, categories and text."""

@@ -55,6 +55,7 @@ class Fitting:
 
         self.samples = self.counted(samples)
         self.encoder = estimator.encoder_ if again else fitted_encoder(self.samples.table, settings, name)
+        self.options = replace(self.options, inputs=self.encoder.feature_names_out())
         matrix = self.matrix_of(self.samples)
         if again:
             self._layers = estimator.network_.layers
@@ -64,6 +65,7 @@ class Fitting:
         self.rows = self.encoded(self.samples, matrix)
         self.progress: Progress = progress_for(estimator.verbose)
         self.checkpoint: Any = None  # a `FitCheckpoint`, where the fit has one
+        self._retries = settings["retries"]
 
     def _options(self) -> TrainingOptions:
         callbacks = plain_callbacks(self.settings["callbacks"])
@@ -166,6 +168,15 @@ class Fitting:
         if epochs is not None:
             epochs.fitted = self.fitted_with
             self.options = replace(self.options, observers=(epochs,))
+
+    def slow_down(self) -> bool:
+        """Train at a tenth of the learning rate from now on; false where `retries` allows it no more."""
+        if self._retries == 0:
+            return False
+        self._retries -= 1
+        self.settings["learning_rate"] /= 10
+        self.progress.about(f"again at learning rate {self.settings['learning_rate']:g}")
+        return True
 
     def backend(self, rows: Rows) -> Backend:
         """The engine the settings ask for; they then say which one that was."""

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.errors import DataError, OptionError
+from glassnet.errors import DataError, OptionError, TrainingDiverged
 from glassnet.estimators.fitting import Fitting
 from glassnet.estimators.samples import Samples
 from glassnet.estimators.settings import LBFGS, keep_settings, plain_option, resolve_settings
 from glassnet.estimators.targets import ClassTargets, MultilabelTargets, given_classes
 from glassnet.estimators.trainings import Trained
 from glassnet.tables.frames import target_of
+from glassnet.training.backend import State
 from glassnet.training.loop import train
 
 __all__ = ["class_targets_for", "partial_fit"]
@@ -38,11 +39,25 @@ def partial_fit(estimator: Any, samples: Samples, targets: Any = None) -> None:
     state = backend.start() if steps is None else {name: part.copy() for name, part in steps.items()}
     history = estimator.history_ if again else []
     outcome = train(backend, fitting.options, None, fitting.progress, state=state, epoch=len(history))
+    _require_finite_moments(state)
     fitting.network.params = outcome.params
     outcome = replace(outcome, history=history + outcome.history)
     estimator._keep(fitting, Trained(outcome, [fitting.network], []))
     estimator._steps = state
     estimator._warn(outcome)
+
+
+def _require_finite_moments(state: State) -> None:
+    """Raise TrainingDiverged where the optimiser's moments overflowed, as squares do long before the weights.
+
+    The weights of this call would do, but every later one would go on from these moments and diverge.
+    """
+    for name, part in state.items():
+        if not np.isfinite(part).all():
+            raise TrainingDiverged(
+                f"training diverged: the optimiser's moment {name!r} became {part[~np.isfinite(part)][0]}",
+                remedy="Try clip_norm=1, or scaled inputs and targets. The estimator is as it was before this call.",
+            )
 
 
 def _settings(estimator: Any, n_rows: int, again: bool) -> dict[str, Any]:

@@ -32,6 +32,7 @@ OLDER: dict[str, Any] = {
     "averaging": 0.0,
     "preset": "plain",
     "columns": None,
+    "retries": 0,
 }
 
 

@@ -113,7 +113,7 @@ class GlassNetRegressor(RegressorMixin, GlassNetEstimator):
         self._require_fitted()
         if self.network_.loss.name != "quantile":
             raise OptionError('must be "quantile" to predict quantiles', argument="loss", value=self.network_.loss.name)
-        return np.sort(self._outputs(X).astype(np.float64), axis=1) * self._targets.scale + self._targets.centre
+        return self._targets.unscaled(np.sort(self._outputs(X), axis=1))
 
 
 def r2(T: np.ndarray, Y: np.ndarray, weights: np.ndarray | None) -> float:

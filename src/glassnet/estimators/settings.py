@@ -165,6 +165,7 @@ def _check_lbfgs(settings: dict[str, Any]) -> None:
         "clip_norm": (None,),
         "learning_rate": ("auto", None),
         "weight_decay": ("auto", 0.0, 0),
+        "retries": (0,),
     }
     for argument, values in free.items():
         if not any(settings[argument] is value or settings[argument] == value for value in values):
@@ -208,6 +209,8 @@ def _check_numbers(settings: dict[str, Any]) -> None:
         require_number("refit", settings["refit"], rule, lambda n: n >= 0, whole=True)
     require_number("folds", settings["folds"], "must be a whole number of at least 1", lambda n: n >= 1, whole=True)
     require_number("averaging", settings["averaging"], "must be at least 0 and below 1", lambda a: 0 <= a < 1)
+    require_number("retries", settings["retries"], "must be a whole number of at least 0", lambda n: n >= 0, whole=True)
+    settings["retries"] = int(settings["retries"])
     for name in ("clip_norm", "time_limit"):
         if settings[name] is not None:
             require_number(name, settings[name], "must be positive", lambda v: v > 0)

@@ -274,8 +274,18 @@ class NumberTargets:
         return Y
 
     def unscaled(self, Y: np.ndarray) -> np.ndarray:
-        """Outputs in the units of y, float64 (n, K)."""
-        return Y.astype(np.float64) * self.scale + self.centre
+        """Outputs in the units of y, float64 (n, K). Raises DataError, naming the row, for what float64 cannot hold."""
+        with np.errstate(over="ignore"):
+            predicted = Y.astype(np.float64) * self.scale + self.centre
+        if not np.isfinite(predicted).all():
+            row, column = np.argwhere(~np.isfinite(predicted))[0]
+            raise DataError(
+                f"has a prediction that float64 cannot hold: {Y[row, column]:g} in units of {self.scale[column]:g}",
+                argument="X",
+                row=int(row) + 1,
+                remedy="Predict y in larger units, or its logarithm.",
+            )
+        return predicted
 
     def decode(self, Y: np.ndarray) -> np.ndarray:
         """Predictions in the units of y, float64: (n,) or (n, K) as y was."""

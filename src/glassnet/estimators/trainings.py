@@ -119,7 +119,7 @@ def _further(work: Callable[[], tuple[Outcome, T]]) -> tuple[Outcome, T | None]:
     try:
         return work()
     except TrainingDiverged as error:
-        return Outcome(np.empty(0), [], 0, "diverged", error.loss, error.step), None
+        return _without_weights(error, np.empty(0)), None
     except PressedAgain:
         raise
     except KeyboardInterrupt:
@@ -130,11 +130,33 @@ def _ended_as(first: Outcome, cut: Cut | None) -> Outcome:
     """The first outcome, but where a later training was cut short, that is why all of it ended."""
     if cut is None:
         return first
-    last = cut.outcome
-    return replace(first, reason=last.reason, diverged_loss=last.diverged_loss, diverged_step=last.diverged_step)
+    return replace(cut.outcome, params=first.params, history=first.history, best_epoch=first.best_epoch)
 
 
 def _train(fitting: Fitting, rows: Rows, held: Held | None) -> Outcome:
+    """Train; what diverges begins again at a lower rate, as often in all as `retries` says."""
+    begun, limit, start = time.monotonic(), fitting.options.time_limit, fitting.network.params.copy()
+    while True:
+        fitting.options = replace(fitting.options, learning_rate=fitting.settings["learning_rate"])
+        try:
+            outcome = _try(fitting, rows, held)
+            if outcome.reason != "diverged" or not fitting.slow_down():
+                return outcome
+        except TrainingDiverged as error:
+            if not fitting.slow_down():
+                raise
+            if fitting.checkpoint is not None:  # else a fit that goes on would take the next training for this one
+                fitting.checkpoint.end(_without_weights(error, start))
+        fitting.network.params = start
+        fitting.options = replace(fitting.options, time_limit=_time_left(limit, begun))
+
+
+def _without_weights(error: TrainingDiverged, params: np.ndarray) -> Outcome:
+    """The outcome of a training that diverged before it had weights to use; `params` stand in their place."""
+    return Outcome(params, [], 0, "diverged", error.loss, error.step, error.epoch, error.origin)
+
+
+def _try(fitting: Fitting, rows: Rows, held: Held | None) -> Outcome:
     """Run the loop that the settings ask for, on the engine they ask for, unless a checkpoint has its outcome."""
     backend, held_rows, checkpoint = fitting.backend(rows), None if held is None else held.rows, fitting.checkpoint
     run = train_lbfgs if fitting.settings["optimizer"] == LBFGS else train

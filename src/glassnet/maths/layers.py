@@ -27,7 +27,7 @@ import numpy as np
 from glassnet.errors import require_choice, require_number
 from glassnet.maths.activations import Activation as ActivationFunction
 from glassnet.maths.activations import activation_named
-from glassnet.maths.elementary import Array, sqrt
+from glassnet.maths.elementary import Array, sqrt, where
 from glassnet.maths.initialisers import Initialiser, check_initialiser, initialise_bias, initialise_weights
 from glassnet.maths.random import Stream
 
@@ -67,13 +67,25 @@ def dropout_backward(dA: Array, keep: Array, rate: float) -> Array:
     return dropout(dA, keep, rate)
 
 
+def far_unit(dtype: Any) -> float:
+    """A power of two with which any number of the float type has a square far below its largest number."""
+    return 2.0**-80 if np.dtype(dtype) == np.float32 else 2.0**-600
+
+
 def layer_norm(X: Array, scale: Array, shift: Array, epsilon: float) -> tuple[Array, Array, Array]:
     """A = scale · N + shift with N = (X - mean) / √(variance + ε), mean and variance over the units of each row.
 
     Returns A, N and the spread √(variance + ε) (..., n, 1). Source: Ba, Kiros, Hinton (2016).
+
+    Rows whose squares overflow are measured in larger units, or their spread would be infinite and every N 0.
     """
     D = X - X.mean(axis=-1, keepdims=True)
-    spread = sqrt((D * D).mean(axis=-1, keepdims=True) + epsilon)
+    with np.errstate(over="ignore"):  # seen to below
+        spread = sqrt((D * D).mean(axis=-1, keepdims=True) + epsilon)
+    if (spread == np.inf).any():
+        unit = where(spread == np.inf, far_unit(D.dtype), np.ones_like(spread))
+        S = D * unit
+        spread = sqrt((S * S).mean(axis=-1, keepdims=True) + epsilon * unit * unit) / unit
     N = D / spread
     return scale[..., None, :] * N + shift[..., None, :], N, spread
 

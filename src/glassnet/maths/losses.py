@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from glassnet.errors import DataError, OptionError, require_choice, require_number, require_options
-from glassnet.maths.activations import LikeScores, identity, sigmoid, softplus
-from glassnet.maths.elementary import Array, exp, log, maximum, minimum, sign, where
+from glassnet.maths.activations import LikeScores, identity, sigmoid
+from glassnet.maths.elementary import Array, exp, log, log1p, maximum, minimum, sign, where
 
 __all__ = [
     "LOSSES",
@@ -87,8 +87,12 @@ def softmax_cross_entropy_backward(Z: Array, T: Array) -> Array:
 
 
 def binary_cross_entropy(Z: Array, T: Array) -> Array:
-    """-T log Y - (1 - T) log(1 - Y) with Y = σ(Z), in nats; as softplus(Z) - T Z it is stable for any score."""
-    return softplus(Z) - T * Z
+    """-T log Y - (1 - T) log(1 - Y) with Y = σ(Z), in nats.
+
+    That is softplus(Z) - T Z, written so that nothing is subtracted which is large: (1 - T) Z or -T Z, whichever is not
+    below 0, and log(1 + e^-|Z|). So the loss of a score that is high and right, e^-Z, is not rounded to 0.
+    """
+    return where(Z > 0.0, 1.0 - T, -T) * Z + log1p(exp(-abs(Z)))
 
 
 def binary_cross_entropy_backward(Z: Array, T: Array) -> Array:

@@ -23,7 +23,7 @@ from glassnet.maths.initialisers import Initialiser, check_initialiser, initiali
 from glassnet.maths.layers import Block, Draws, Layer, Parameters, dense, dense_backward, total
 from glassnet.maths.random import Stream
 
-__all__ = ["MOST_MEMBERS", "STARTS", "EnsembleDense", "written_out", "written_out_backward"]
+__all__ = ["MOST_MEMBERS", "STARTS", "EnsembleDense", "mean_of_members", "written_out", "written_out_backward"]
 
 MOST_MEMBERS = 2**12
 # Member m of layer i draws from the stream of layer i + (2¹⁵ + m) · 2¹⁶: no layer has it.
@@ -47,6 +47,17 @@ def written_out_backward(dV: Array, W: Array, r: Array, s: Array) -> tuple[Array
     dW = (r[..., :, None] * dV * s[..., None, :]).sum(axis=0)
     dVW = dV * W
     return dW, (dVW * s[..., None, :]).sum(axis=-1), (dVW * r[..., :, None]).sum(axis=-2)
+
+
+def mean_of_members(Y: Array) -> Array:
+    """The mean (..., n, K) of the members' outputs Y (..., k, n, K), added up one member after the other.
+
+    NumPy's sum does so, too, but where there is one number of each member: those lie side by side, and from eight on it
+    adds them in another order. A row that is predicted alone would then have other bits than among others.
+    """
+    one = Y.shape[-2] * Y.shape[-1] == 1
+    total = np.add.accumulate(Y, axis=-3)[..., -1, :, :] if one else Y.sum(axis=-3)
+    return total / Y.shape[-3]
 
 
 # --- the layer ------------------------------------------------------------------------------------------------------

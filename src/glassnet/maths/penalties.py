@@ -6,11 +6,15 @@ in a step: gradient of the loss, plus penalties, then clipping, then decay, then
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from glassnet.maths.elementary import Array, sign
 
-__all__ = ["clip_by_norm", "decay", "penalty", "penalty_backward"]
+__all__ = ["UNIT", "clip_by_norm", "decay", "penalty", "penalty_backward"]
+
+UNIT = 2.0**-600  # times any float64 its square is finite, and those of numbers beyond 2^400 do not vanish
 
 
 def penalty(W: Array, l1: float, l2: float) -> float:
@@ -34,6 +38,14 @@ def decay(W: Array, learning_rate: float, weight_decay: float) -> Array:
 def clip_by_norm(G: Array, clip_norm: float) -> Array:
     """G · min(1, clip_norm / (‖G‖ + 1e-6)): the whole gradient, shortened when it is longer than clip_norm.
 
-    The small term is PyTorch's, which keeps a zero gradient from dividing by zero. Source: Pascanu et al. (2013).
+    The small term is PyTorch's, which keeps a zero gradient from dividing by zero. The norm is taken in float64, and in
+    units of 2^600 where squares overflow that, too; an infinite norm would make a finite gradient vanish. What is left
+    of a gradient beyond 1e38 · clip_norm has fewer digits in float32, whose factor is then subnormal.
+    Source: Pascanu et al. (2013).
     """
-    return G * min(1.0, clip_norm / (float(np.linalg.norm(G)) + 1e-6))
+    with np.errstate(over="ignore"):  # seen to below
+        norm, unit = float(np.linalg.norm(G.astype(np.float64, copy=False))), 1.0
+    if norm == math.inf:
+        unit = UNIT
+        norm = float(np.linalg.norm(G * unit))
+    return G * min(1.0, clip_norm * unit / (norm + 1e-6 * unit))

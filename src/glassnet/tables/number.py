@@ -11,7 +11,7 @@ from glassnet.errors import DataError
 from glassnet.tables.changes import as_numbers, require_family
 from glassnet.tables.families import Column, name_of_family
 
-__all__ = ["SCALINGS", "Number", "middle_ranks", "require_finite", "scaled", "smooth_clip"]
+__all__ = ["FURTHEST", "SCALINGS", "Number", "middle_ranks", "require_finite", "scaled", "smooth_clip"]
 
 SCALINGS = ("standard", "minmax", "robust", "smooth_clip", "quantile", "none")
 LINEAR = ("standard", "minmax", "robust")

@@ -18,6 +18,7 @@ from glassnet.maths.optimisers import Optimiser
 from glassnet.maths.penalties import clip_by_norm, decay, penalty, penalty_backward
 from glassnet.maths.random import Purpose, Stream
 from glassnet.network import Network
+from glassnet.training.origin import Origin, Recall, Step, origin_of
 
 __all__ = [
     "RATES",
@@ -63,6 +64,8 @@ class Backend:
     network : whose weights are the first.   optimiser : of the steps.   rows : to train on.
     batch_size : rows a step, for each member of an ensemble; the last batch of an epoch may be smaller.
     averaging : memory of the average of weights, see `maths.averaging`; 0 keeps none.
+    l1, l2 : penalties on the weights, added to the loss.   clip_norm : longest gradient, or None.
+    seed : of the dropout masks.   origin : where the last run went out of range, if it did and that was found.
     """
 
     network: Network
@@ -70,6 +73,12 @@ class Backend:
     rows: Rows
     batch_size: int
     averaging: float = 0.0
+    l1: float = 0.0
+    l2: float = 0.0
+    clip_norm: float | None = None
+    seed: int = 0
+    origin: Origin | None = None
+    _recall: Recall | None = None
 
     @property
     def members(self) -> int:
@@ -119,10 +128,36 @@ class Backend:
         total : the sum until now, to which each step's loss is added in its turn: the bits of an epoch's sum do not
             depend on where its runs are cut.
         Returns the sum over steps of loss times weight of the batch, penalties not counted, and whether all losses
-        and the last weights are finite. Fewer steps are done than asked for where `interrupt` or a loss that is not
-        finite cut the run short, as state["step"] then says. Raises IndexError for a number that no row has.
+        and the last weights, those of `weights_of`, are finite; where they are not, `origin` says where it began. Fewer
+        steps are done than asked for where `interrupt` or a loss that is not finite cut the run short, as state["step"]
+        then says. Raises IndexError for a number that no row has.
         """
+        self._recall = self._recall or Recall()
+        self._recall.keep(state, len(rates))
+        total, finite = self._steps(state, rows, rates, total)
+        self.origin = None if finite else self._origin(rows, rates)
+        return total, finite
+
+    def _steps(self, state: State, rows: np.ndarray, rates: np.ndarray, total: float = 0.0) -> tuple[float, bool]:
+        """The steps of `run`. An average holds what is not finite in the weights, so it alone is looked at."""
         raise NotImplementedError
+
+    def _origin(self, rows: np.ndarray, rates: np.ndarray) -> Origin | None:
+        """Where the run that was just done went out of range: its steps again, up to the one that failed."""
+        size = self.batch_size * self.members
+        found = None if self._recall is None else self._recall.failed_step(self._steps, size, rows, rates)
+        if found is None:
+            return None
+        before, k = found
+        batch, step = rows[k * size : (k + 1) * size], int(before["step"])
+        if self.network.members is not None:  # a part for each: (members, rows, columns)
+            batch = batch.reshape(self.network.members, -1)
+        data, (_, _, dropout, smoothing) = self.rows, rates[k].tolist()
+        weights = None if data.weights is None else data.weights[batch]
+        draws = Draws(Stream(self.seed, Purpose.DROPOUT, step=step), dropout)
+        T = self.network.loss.smoothed(data.T[batch], smoothing)
+        at = Step(before["params"], data.X[batch], T, weights, draws, self.l1, self.l2, self.clip_norm)
+        return origin_of(self.network, at, step + 1)
 
     def loss_and_gradient(self, params: np.ndarray) -> tuple[float, np.ndarray]:
         """The loss over all training rows, penalties included, and its gradient: what L-BFGS minimises.
@@ -180,8 +215,7 @@ class ReferenceBackend(Backend):
         """See `Backend.interrupt`; heeded between two steps, and between two chunks of rows that are evaluated."""
         self._interrupted = True
 
-    def run(self, state: State, rows: np.ndarray, rates: np.ndarray, total: float = 0.0) -> tuple[float, bool]:
-        """See `Backend.run`."""
+    def _steps(self, state: State, rows: np.ndarray, rates: np.ndarray, total: float = 0.0) -> tuple[float, bool]:
         self._interrupted, finite = False, True
         require_rows(np.ascontiguousarray(rows, np.int64), len(self.rows.X))
         self.network.bind(state["params"])
@@ -192,7 +226,7 @@ class ReferenceBackend(Backend):
                 finite = bool(np.isfinite(loss))
                 if not finite or self._interrupted:  # after a loss that is not finite nothing can be better, and
                     break  # state["step"] now tells which step it was
-        return total, finite and bool(np.isfinite(state["params"]).all())
+        return total, finite and bool(np.isfinite(self.weights_of(state)).all())
 
     def _batches(self, rows: np.ndarray) -> Iterator[np.ndarray]:
         size = self.batch_size * self.members
@@ -302,9 +336,10 @@ def reference_outputs(network: Network, X: np.ndarray) -> np.ndarray:
     """
     if len(X) == 0:
         return np.empty((0, network.n_outputs), network.dtype)
-    chunks = [network.forward(stacked(network, X[first : first + STACK]))[0] for first in range(0, len(X), STACK)]
-    Y = network.loss.output(chunks[0] if len(chunks) == 1 else np.concatenate(chunks))
-    return network.averaged(Y)[:, 0]
+    with np.errstate(all="ignore"):  # overflow shows in the outputs
+        chunks = [network.forward(stacked(network, X[first : first + STACK]))[0] for first in range(0, len(X), STACK)]
+        Y = network.loss.output(chunks[0] if len(chunks) == 1 else np.concatenate(chunks))
+        return network.averaged(Y)[:, 0]
 
 
 def reference_hidden(network: Network, X: np.ndarray, layer: int = -1) -> np.ndarray:
@@ -314,7 +349,8 @@ def reference_hidden(network: Network, X: np.ndarray, layer: int = -1) -> np.nda
     """
     chunks = []
     for first in range(0, len(X), STACK):
-        A = network.hidden_values(stacked(network, X[first : first + STACK]), layer)
+        with np.errstate(all="ignore"):
+            A = network.hidden_values(stacked(network, X[first : first + STACK]), layer)
         chunks.append(A.reshape(len(A), -1))
     return np.concatenate(chunks)
 

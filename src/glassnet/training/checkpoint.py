@@ -104,6 +104,8 @@ def outcome_data(outcome: Outcome) -> Data:
         "reason": outcome.reason,
         "diverged_loss": None if loss is None else plain_float(loss),
         "diverged_step": outcome.diverged_step,
+        "diverged_epoch": outcome.diverged_epoch,
+        "origin": outcome.origin,
         "history": names,
     }
     return header, {"params": outcome.params, **history}
@@ -119,6 +121,8 @@ def outcome_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Outco
         str(header["reason"]),
         None if loss is None else float(loss),
         counted(header, "diverged_step"),
+        counted(header, "diverged_epoch"),
+        str(header["origin"]),
     )
 
 

@@ -13,6 +13,7 @@ from glassnet.engine.plan import Plan, plan_of, unsupported
 from glassnet.engine.program import Program
 from glassnet.engine.records import N_FACTORS
 from glassnet.engine.threads import Crew, threads_of
+from glassnet.maths.members import mean_of_members
 from glassnet.maths.optimisers import Optimiser
 from glassnet.maths.penalties import penalty, penalty_backward
 from glassnet.maths.random import Stream
@@ -71,6 +72,7 @@ class EngineBackend(Backend):
         self.averaging = averaging
         self._evaluating: Program | None = None
         self.l1, self.l2 = l1, l2
+        self.clip_norm, self.seed = clip_norm, seed
         self.n_jobs = n_jobs
         batch = min(batch_size, len(rows.X))
         tables = sum(block.size for block in network.blocks if block.role == "embedding")
@@ -117,8 +119,7 @@ class EngineBackend(Backend):
             "loss_sums": np.zeros(self._program.n_blocks(batch) * self.members, network.dtype),
         }
 
-    def run(self, state: State, rows: np.ndarray, rates: np.ndarray, total: float = 0.0) -> tuple[float, bool]:
-        """See `Backend.run`."""
+    def _steps(self, state: State, rows: np.ndarray, rates: np.ndarray, total: float = 0.0) -> tuple[float, bool]:
         self._program.ready()
         first, n_steps = int(state["step"]), len(rates)
         if n_steps != -(-len(rows) // self._step_rows):
@@ -141,7 +142,7 @@ class EngineBackend(Backend):
         )
         self._crew.timed(n_threads, time.perf_counter() - begun, int(done["n_done"][0]))
         state["step"] += int(done["n_done"][0])
-        finite = bool(done["finite"][0]) and bool(np.isfinite(state["params"]).all())
+        finite = bool(done["finite"][0]) and bool(np.isfinite(self.weights_of(state)).all())
         return float(done["total_loss"][0]), finite
 
     def _run(self, n_threads: int, rows: np.ndarray, **fields: Any) -> np.ndarray:
@@ -291,7 +292,7 @@ class _Predictor:
             fields = {"T": T, "weights": weights, "loss_sums": sums}
         n_threads = threads_of(n_jobs) if work >= WORTH_SHARING else 1
         program.run("predict", n_threads, wait=work > WORTH_WAITING, X=X, Y=Y, n_rows=n, params=params, **fields)
-        Y = Y[0] if members == 1 else Y.mean(axis=0)
+        Y = Y[0] if members == 1 else mean_of_members(Y)
         return Y, float(sums.sum(dtype=np.float64)) if rows is not None else 0.0
 
 

@@ -28,7 +28,7 @@ def train_lbfgs(
     """
     from scipy.optimize import minimize
 
-    watch = Watch(options, backend, progress or Progress(), validation)
+    watch = Watch(options, backend, progress or Progress(), validation, tried=True)
     with blas_threads_for(backend.network, backend.batch_size), watch:
 
         def loss_and_gradient(params: np.ndarray) -> tuple[float, np.ndarray]:

@@ -130,7 +130,7 @@ def row_order(
         member, then what they see in the second.
     """
     if batch_size >= n_rows:
-        return np.tile(np.arange(n_rows), members)
+        return np.arange(n_rows) if members == 1 else np.tile(np.arange(n_rows), members)
     streams = [Stream(seed, Purpose.ORDER, step=epoch, layer=member) for member in range(members)]
     orders = [stream.permutation(n_rows) if draw is None else order_of(draw(stream, n_rows)) for stream in streams]
     if members == 1:

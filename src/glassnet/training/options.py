@@ -76,7 +76,7 @@ class TrainingOptions:
     time_limit : seconds, or None.   seed : of the row order.
     callbacks : functions of an epoch's row; a true answer stops training.
     metrics : {name: function of (T, Y, weights)} measured at each validation.
-    observers : followers of the training, see `Observer`.
+    observers : followers of the training, see `Observer`.   inputs : names of the columns of X, for messages.
     """
 
     max_epochs: int = 100
@@ -93,6 +93,7 @@ class TrainingOptions:
     callbacks: Sequence[Callable[[dict[str, Any]], Any]] = ()
     metrics: dict[str, Callable[..., float]] = field(default_factory=dict)
     observers: Sequence[Observer] = ()
+    inputs: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for argument in ("max_epochs", "stop_after", "learning_rate", "patience", "time_limit"):

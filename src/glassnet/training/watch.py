@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 
@@ -15,10 +15,12 @@ from glassnet.errors import TrainingDiverged
 from glassnet.training.backend import Backend, GivenUp, Rows
 from glassnet.training.history import epoch_row
 from glassnet.training.options import TrainingOptions
+from glassnet.training.origin import Origin
 from glassnet.training.progress import Progress
 
 __all__ = ["Best", "Outcome", "PressedAgain", "Seen", "Watch"]
 
+TRIED = 1024  # training rows on which the last weights are tried, where there is no validation
 A_MOMENT = 0.25  # seconds that an evaluation may still take once training was interrupted
 
 
@@ -64,7 +66,8 @@ class Outcome:
     params : the weights to use.   history : one row an epoch.
     best_epoch : the epoch, counted from 1, whose weights these are.
     reason : "max_epochs", "early stopping", "time limit", "callback", "interrupted", "converged" or "diverged".
-    diverged_loss, diverged_step : the loss that was not finite, if one was, and its step, counted from 1.
+    diverged_loss, diverged_epoch, diverged_step : the loss that was not finite, if one was, its epoch and its step,
+        counted from 1.   origin : where it began, in words, or "".
     """
 
     params: np.ndarray
@@ -73,6 +76,8 @@ class Outcome:
     reason: str
     diverged_loss: float | None = None
     diverged_step: int = 0
+    diverged_epoch: int = 0
+    origin: str = ""
 
 
 @dataclass
@@ -82,6 +87,9 @@ class Watch:
     Used as a context, so that Ctrl-C is caught: the first one asks the backend to cut short the steps under way, stops
     training and keeps the best weights; a second one interrupts as usual. Only the main thread can catch it. The steps
     since the last validation count only if there is time to validate them: if it takes no more than a moment.
+
+    tried : whether an epoch's loss is that of the weights it ends with, as L-BFGS has it, or of those that each step
+        began with.
     """
 
     options: TrainingOptions
@@ -93,6 +101,9 @@ class Watch:
     reason: str | None = None
     diverged_loss: float | None = None
     diverged_step: int = 0
+    diverged_epoch: int = 0
+    origin: Origin | None = None
+    tried: bool = False
     measured: dict[str, float] = field(default_factory=dict)  # by the last validation of this epoch
     started: float = field(default_factory=time.monotonic)
     earlier: float = 0.0  # seconds before, in the process that this one goes on from
@@ -107,6 +118,8 @@ class Watch:
         return self
 
     def __exit__(self, *exception: Any) -> None:
+        if exception[0] is None:
+            self._try_last()
         if self._handler is not None:
             signal.signal(signal.SIGINT, self._handler)
         self.progress.finish(self._summary())
@@ -186,10 +199,7 @@ class Watch:
     def end_epoch(self, epoch: int, step: int, loss: float, learning_rate: float | None, params: np.ndarray) -> None:
         """Write the epoch's row, show it, and ask the callbacks."""
         if not math.isfinite(loss):
-            self.diverged_loss, self.diverged_step = loss, step
-            if self.validation is None and step == self.best.step + 1 and self._before.params is not None:
-                self.best = self._before  # the first step since shows that the weights of the last epoch were bad
-            self.stop("diverged")
+            self._diverge(loss, step)
             return
         row = epoch_row(epoch, step, loss, self.measured, learning_rate, self.seconds)
         self.history.append(row)
@@ -204,6 +214,40 @@ class Watch:
         for callback in self.options.callbacks:
             if callback(dict(row)):  # a copy: the history is not theirs to change
                 self.stop("callback")
+
+    def _diverge(self, loss: float, step: int) -> None:
+        """Note a loss that is not finite, of the epoch under way, and where it comes from."""
+        self.origin = self.backend.origin
+        self.diverged_loss, self.diverged_epoch = loss, len(self.history) + 1
+        self.diverged_step = step if self.origin is None else self.origin.step
+        learned = self.origin is not None and self.origin.learned  # the step began with weights of a finite loss
+        if self._untried and self.diverged_step == self.best.step + 1 and not learned:
+            self.best = self._before  # the first step since shows that the weights of the last epoch were bad
+        self.stop("diverged")
+
+    @property
+    def _untried(self) -> bool:
+        """Whether the weights to use are the last ones, whose loss nothing has found to be finite."""
+        return self.best.params is not None and self.best.loss == math.inf and not self.tried
+
+    def _try_last(self) -> None:
+        """See whether the last weights, where no validation and no later step has tried them, have a finite loss.
+
+        On some of the training rows: weights that overflow do so nearly everywhere.
+        """
+        if not self._untried or self.best.params is None or self.reason == "diverged":
+            return
+        X, T, weights = self.backend.rows
+        some = Rows(X[:TRIED], T[:TRIED], None if weights is None else weights[:TRIED])
+        try:
+            loss, Y = self.evaluate(self.best.params, some)
+        except GivenUp:
+            return
+        if math.isfinite(loss) and np.isfinite(Y).all():
+            return
+        self.diverged_loss, self.diverged_epoch, self.diverged_step = loss, self.best.epoch, self.best.step
+        self.origin = Origin(self.best.step, "with the weights that the step left")
+        self.best, self.reason = self._before, "diverged"
 
     def stop(self, reason: str) -> None:
         """Set the reason, unless there is one already."""
@@ -222,19 +266,9 @@ class Watch:
         """
         if self.best.params is None and self.reason == "interrupted" and self.diverged_loss is None:
             raise KeyboardInterrupt
-        if self.best.params is None:
-            rate = self.options.learning_rate
-            at, remedy = "", "Try scaled inputs, or a larger l2."
-            if rate is not None:
-                at = f" at learning rate {rate:g}"
-                remedy = f"Try a lower learning_rate, such as {rate / 10:g}, clip_norm=1, or scaled inputs."
-            error = TrainingDiverged(
-                f"training diverged in epoch {len(self.history) + 1}, step {self.diverged_step}{at}: the loss became "
-                f"{self.diverged_loss}",
-                remedy=remedy,
-            )
-            error.loss, error.step = self.diverged_loss, self.diverged_step
-            raise error
+        origin = "" if self.origin is None else self.origin.text(self.options.inputs)
+        if self.best.params is None or self._never_valid:
+            self._refuse(origin)
         return Outcome(
             self.best.params,
             self.history,
@@ -242,7 +276,31 @@ class Watch:
             self.reason or "max_epochs",
             self.diverged_loss,
             self.diverged_step,
+            self.diverged_epoch,
+            origin,
         )
+
+    @property
+    def _never_valid(self) -> bool:
+        """Whether validations were made, and none of them found a loss that is finite."""
+        return self.best.loss == math.inf and any("validation_loss" in row for row in self.history)
+
+    def _refuse(self, origin: str) -> NoReturn:
+        """Raise TrainingDiverged."""
+        what = f"training diverged in epoch {self.diverged_epoch}, step {self.diverged_step}"
+        loss, name = self.diverged_loss, "loss"
+        if self._never_valid:
+            what, name = f"training diverged within {len(self.history)} epochs", "validation loss"
+            loss = next(row["validation_loss"] for row in self.history if "validation_loss" in row)
+        rate = self.options.learning_rate
+        at, remedy = "", "Try scaled inputs, or a larger l2."
+        if rate is not None:
+            at = f" at learning rate {rate:g}"
+            remedy = f"Try a lower learning_rate, such as {rate / 10:g}, clip_norm=1, or scaled inputs."
+        where = f" ({origin})" if origin else ""
+        error = TrainingDiverged(f"{what}{at}: the {name} became {loss}{where}", remedy=remedy)
+        error.loss, error.epoch, error.step, error.origin = loss, self.diverged_epoch, self.diverged_step, origin
+        raise error
 
 
 def pressed_again(number: int, frame: Any) -> None:
