@@ -199,3 +199,22 @@ def test_every_write_of_a_fit_can_be_gone_on_from(killer, tmp_path, options, n_w
         assert bits(model, tmp_path / "model", X) == expected
         after += 1
     assert after > n_writes
+
+
+@pytest.mark.parametrize("options", [{}, {"refit": 1}, {"folds": 2}])
+def test_a_fit_that_begins_again_at_lower_rates_goes_on_at_the_one_it_had_come_to(killer, tmp_path, options):
+    X, y, _ = table()
+    arguments = QUICK | {"learning_rate": 1e8, "retries": 12, "activation": "relu", "optimizer": "momentum"} | options
+    path, name = tmp_path / "fit.ckpt", tmp_path / "model"
+    whole = GlassNetRegressor(**arguments).fit(X, y)
+    assert whole.settings_["learning_rate"] < 1e8
+    expected = bits(whole, name, X)
+    killer.runs_of(3)
+    keeping = arguments | {"checkpoint": path, "checkpoint_every": 0}
+    for after in range(1, 200):
+        path.unlink(missing_ok=True)
+        if not killer.fit(GlassNetRegressor(**keeping), X, y, after=after):
+            break
+        killer.last = None
+        assert bits(GlassNetRegressor(**arguments).fit(X, y, resume=path), name, X) == expected
+    assert after > 20

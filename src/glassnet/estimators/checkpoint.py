@@ -35,7 +35,7 @@ from glassnet.training.checkpoint import (
 )
 from glassnet.training.fingerprint import digest_of, machine_of
 from glassnet.training.options import TrainingOptions
-from glassnet.training.watch import Outcome
+from glassnet.training.watch import UNDER_WAY, Outcome
 
 __all__ = ["FitCheckpoint", "Found", "open_checkpoint", "require_place"]
 
@@ -46,7 +46,6 @@ FREE = (
     *("max_epochs", "n_jobs", "verbose", "callbacks", "time_limit", "checkpoint", "checkpoint_every"),
     *("engine", "warm_start"),  # the one that was chosen is compared; a warm start has no checkpoints
 )
-UNDER_WAY = ("interrupted", "time limit")  # reasons to stop after which there is more to train
 
 
 @dataclass(frozen=True)

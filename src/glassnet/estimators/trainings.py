@@ -20,13 +20,13 @@ from glassnet.network import Network
 from glassnet.training.backend import Rows
 from glassnet.training.lbfgs import train_lbfgs
 from glassnet.training.loop import train
-from glassnet.training.watch import Outcome, PressedAgain
+from glassnet.training.watch import UNDER_WAY, Outcome, PressedAgain
 
 __all__ = ["Cut", "Trained", "train_folds", "train_once"]
 
 T = TypeVar("T")
 
-CUT_SHORT = ("interrupted", "time limit", "diverged")  # reasons to stop after which nothing more is trained
+CUT_SHORT = (*UNDER_WAY, "diverged")  # reasons to stop after which nothing more is trained
 
 # Epochs on all rows for each that was best on a part of them. More rows, and the average of the weights, bear more: on
 # the choosing tables of benchmarks/accuracy.py 1.3 lowers log loss and RMSE by 0.9 % against 1, and 1.6 does no more.

@@ -18,8 +18,9 @@ from glassnet.training.options import TrainingOptions
 from glassnet.training.origin import Origin
 from glassnet.training.progress import Progress
 
-__all__ = ["Best", "Outcome", "PressedAgain", "Seen", "Watch"]
+__all__ = ["UNDER_WAY", "Best", "Outcome", "PressedAgain", "Seen", "Watch"]
 
+UNDER_WAY = ("interrupted", "time limit")  # reasons to stop after which there is more to train
 TRIED = 1024  # training rows on which the last weights are tried, where there is no validation
 A_MOMENT = 0.25  # seconds that an evaluation may still take once training was interrupted
 
@@ -247,7 +248,9 @@ class Watch:
             return
         self.diverged_loss, self.diverged_epoch, self.diverged_step = loss, self.best.epoch, self.best.step
         self.origin = Origin(self.best.step, "with the weights that the step left")
-        self.best, self.reason = self._before, "diverged"
+        self.best = self._before
+        if self.reason not in UNDER_WAY:  # else the next step, once training goes on, will say so
+            self.reason = "diverged"
 
     def stop(self, reason: str) -> None:
         """Set the reason, unless there is one already."""
