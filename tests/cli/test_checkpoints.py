@@ -108,13 +108,13 @@ def test_the_table_is_not_written_over(run, penguins, tmp_path):
 
 def test_info_says_how_far_a_checkpoint_has_come(run, penguins, ctrl_c):
     ctrl_c(4)
-    run("train", penguins, *FLAGS, *KEEPING, "--epochs", 9, "--refit")
+    run("train", penguins, *FLAGS, *KEEPING, "--epochs", 9, "--refit", 1)
     out = run("info", "run.ckpt").out
     assert out.startswith("run.ckpt: a checkpoint of a GlassNetClassifier, not a model\n")
     assert "training 1 of up to 2  under way, epoch 4 of 9 at most\n" in out
     assert "no: the same command with --resume goes on from here\n" in out
     ctrl_c(None)
-    run("train", penguins, *FLAGS, *KEEPING, "--epochs", 9, "--refit")
+    run("train", penguins, *FLAGS, *KEEPING, "--epochs", 9, "--refit", 1)
     out = run("info", "run.ckpt").out
     assert "training 1 of up to 2  over (max_epochs), epoch 9 of 9 at most\n" in out
     assert "\nfinished               yes\n" in out

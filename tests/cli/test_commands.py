@@ -177,7 +177,7 @@ def test_the_flags_of_train_reach_the_network(run, penguins):
         "--scoring": "balanced_accuracy",
         "--calibration": "temperature",
     }
-    flat = [part for pair in flags.items() for part in pair] + ["--refit"]
+    flat = [part for pair in flags.items() for part in pair] + ["--refit", "2", "--retries", "1"]
     assert run("train", penguins, "--target", "species", *QUICK, *flat, "--drop", "sex", "--drop", "island").code == 0
     found = json.loads(run("info", "penguins.glassnet", "--json").out)
     assert [column["name"] for column in found["columns"]] == [
@@ -208,7 +208,8 @@ def test_the_flags_of_train_reach_the_network(run, penguins):
         "class_weight": "balanced",
         "scoring": "balanced_accuracy",
         "calibration": "temperature",
-        "refit": True,
+        "refit": 2,
+        "retries": 1,
         "max_epochs": 3,
     }
     assert {name: found["settings"][name] for name in expected} == expected

@@ -63,8 +63,8 @@ def cut_short_in(monkeypatch, number, how):
 
 INTERRUPTED = r"^training \({}\) was interrupted in epoch 1; the networks trained before it are kept\.$"
 DIVERGED = (
-    r"^training \({}\) diverged in epoch 1, step \d+ \(the loss became (inf|nan)[^)]*\); the networks trained before it "
-    r"are kept\. Try a learning_rate lower than 0.02, or clip_norm=1\.$"
+    r"^training \({}\) diverged in epoch 1, step \d+ \(the loss became (inf|nan)[^)]*\); the networks trained "
+    r"before it are kept\. Try a learning_rate lower than 0.02, or clip_norm=1\.$"
 )
 
 

@@ -58,8 +58,8 @@ def falling(monkeypatch, number):
 
 
 MESSAGE = (
-    r"^training \(.+\) diverged in epoch 1, step 3 \(the loss became nan; scores reach 1\.0e\+30\); the networks trained "
-    r"before it are kept\. "
+    r"^training \(.+\) diverged in epoch 1, step 3 \(the loss became nan; scores reach 1\.0e\+30\); the networks "
+    r"trained before it are kept\. "
 )
 
 

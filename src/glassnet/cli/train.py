@@ -118,11 +118,16 @@ def train(
     scoring: Annotated[
         str, _option(TRAINING, "Picks the best epoch: a scorer of scikit-learn such as roc_auc.", metavar="NAME")
     ] = "auto",
-    refit: Annotated[bool, _option(TRAINING, "Train anew on the validation rows too.", "--refit", metavar="")] = False,
+    refit: Annotated[
+        str, _option(TRAINING, "Networks to train anew on all rows, which then predict; 0 for none.", metavar="NUMBER")
+    ] = "auto",
     calibration: Annotated[
         str, _option(TRAINING, "temperature: make probabilities fit the validation rows.", metavar="NAME")
     ] = "none",
     time_limit: Annotated[float | None, _option(TRAINING, "Stop after so long.", metavar="SECONDS")] = None,
+    retries: Annotated[
+        int, _option(TRAINING, "Times to begin again, at a tenth of the rate, if training diverges.", metavar="NUMBER")
+    ] = 0,
     checkpoint: Annotated[
         str | None, _option(TRAINING, "Keep what was trained in this file, once a minute.", metavar="PATH")
     ] = None,
@@ -184,12 +189,13 @@ def train(
         clip_norm=clip_norm,
         optimizer=optimizer,
         time_limit=time_limit,
+        retries=retries or None,
         checkpoint=checkpoint,
         loss=loss,
         quantiles=None if quantiles is None else _quantiles(quantiles),
         class_weight=class_weight,
         scoring=scoring,
-        refit=refit or None,
+        refit=_number("--refit", refit, whole=True),
         calibration=calibration,
         columns=_columns(column or []),
         input_scaling=input_scaling,
