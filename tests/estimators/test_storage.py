@@ -148,6 +148,22 @@ def test_a_loaded_model_has_the_arguments_of_the_one_that_was_saved(tmp_path):
     assert loaded.settings_ == model.settings_
 
 
+@pytest.mark.parametrize(("sizes", "found"), [("auto", "auto"), (5, 5), ([5, 4], (5, 4)), ((), ())])
+def test_widths_come_back_as_they_were_given(tmp_path, sizes, found):
+    X, t = data(20)
+    GlassNetRegressor(sizes, preset="plain", max_epochs=1, random_state=0).fit(X, t).save(tmp_path / "model.glassnet")
+    assert glassnet.load(tmp_path / "model.glassnet").get_params()["hidden_layer_sizes"] == found
+
+
+def test_one_quantile_given_as_a_number_comes_back_as_one(tmp_path):
+    X, t = data(20)
+    model = GlassNetRegressor((2,), preset="plain", loss="quantile", quantiles=0.3, max_epochs=1, random_state=0)
+    model.fit(X, t).save(tmp_path / "model.glassnet")
+    loaded = glassnet.load(tmp_path / "model.glassnet")
+    assert loaded.get_params()["quantiles"] == 0.3
+    assert np.array_equal(loaded.predict(X), model.predict(X))
+
+
 def test_a_file_written_before_there_were_scorers_and_intervals_is_read(tmp_path):
     X, t = data()
     model = GlassNetClassifier((6,), max_epochs=2, random_state=0, early_stopping=True).fit(X, t > 0)
