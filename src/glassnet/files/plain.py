@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+import sys
 from typing import Any, NoReturn
 
 from glassnet.errors import ModelFileError
@@ -11,6 +13,8 @@ from glassnet.errors import ModelFileError
 __all__ = ["from_json", "to_json"]
 
 _DEEPEST = 64  # levels of nesting: far above any model, far below what exhausts a parser's stack
+_LARGEST = int(sys.float_info.max)  # whatever is written in digits alone must still be a float64
+_HALF = re.compile("[\ud800-\udfff]")
 
 
 def to_json(value: Any, name: str) -> str:
@@ -18,7 +22,7 @@ def to_json(value: Any, name: str) -> str:
 
     Dicts keep their order, so the same value gives the same text. Raises ModelFileError that names the place,
     such as name['layers'][2]['rate'], for anything else: another type, a key that is no text, a number that is
-    not finite, nesting of more than 64 levels.
+    not finite in float64, half a character (a lone surrogate), nesting of more than 64 levels.
     """
     _check(value, name, 0)
     return json.dumps(value, allow_nan=False, separators=(",", ":"))
@@ -27,9 +31,14 @@ def to_json(value: Any, name: str) -> str:
 def _check(value: Any, place: str, depth: int) -> None:
     if depth > _DEEPEST:
         raise ModelFileError(f"is nested more than {_DEEPEST} levels deep", argument=place)
-    if value is None or isinstance(value, (str, bool, int)):
+    if value is None or isinstance(value, bool):
         return
-    if isinstance(value, float):
+    if isinstance(value, str):
+        _check_text(value, place)
+    elif isinstance(value, int):
+        if abs(value) > _LARGEST:
+            raise ModelFileError("must be a number that float64 can hold", argument=place, value=value)
+    elif isinstance(value, float):
         if not math.isfinite(value):
             raise ModelFileError("must be a finite number", argument=place, value=value, remedy="Write None instead.")
     elif isinstance(value, (list, tuple)):
@@ -39,6 +48,7 @@ def _check(value: Any, place: str, depth: int) -> None:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise ModelFileError("must have keys that are text", argument=place, value=key)
+            _check_text(key, place)
             _check(item, f"{place}[{key!r}]", depth + 1)
     else:
         raise ModelFileError(
@@ -49,19 +59,76 @@ def _check(value: Any, place: str, depth: int) -> None:
         )
 
 
+def _check_text(text: str, place: str) -> None:
+    if not text.isascii() and _HALF.search(text):
+        remedy = "Half a character (a lone surrogate) has no place in a file."
+        raise ModelFileError("must be text that UTF-8 can hold", argument=place, value=text, remedy=remedy)
+
+
 def _instead(value: Any) -> str:
     if hasattr(value, "ndim") and hasattr(value, "tolist"):  # a NumPy number or array
         return ": convert it with .tolist(), or store it among the arrays"
     return ": convert it first"
 
 
-def from_json(text: str | bytes) -> Any:
-    """The value of a JSON text; ValueError when it is none (NaN and Infinity are not JSON either)."""
+def from_json(text: str | bytes, most: int | None = None) -> Any:
+    """The value of a JSON text; ValueError when it is none, or more than `to_json` writes.
+
+    That is a key twice in one object, a number beyond float64 (NaN and Infinity are no JSON at all), half a character,
+    or nesting of more than 64 levels.
+
+    most : of the values that there may be at all, by their separators, which are counted before anything is made of
+        them: two bytes of "[]" become sixty-four in memory. None for a text that is trusted to be small.
+    """
+    if most is not None:
+        separators = b"[{,:" if isinstance(text, bytes) else "[{,:"
+        found = sum(text.count(separators[k : k + 1]) for k in range(4))  # type: ignore[arg-type]
+        if found > most:
+            raise ValueError(f"it holds {found:,} values, and for its size no more than {most:,} are read")
     try:
-        return json.loads(text, parse_constant=_refuse_constant)
+        value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_dict_of)
     except RecursionError:
         raise ValueError("nested too deeply") from None
+    _check_read(value)
+    return value
 
 
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not JSON")
+
+
+def _dict_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):  # readers differ in which of two they take, so a file could say two things at once
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
+        raise ValueError(f"the key {twice[:40]!r} stands twice in one object")
+    return found
+
+
+def _check_read(value: Any) -> None:
+    """ValueError for what `to_json` would refuse. Level by level: there is no stack that deep nesting could exhaust."""
+    level = [value]
+    for _ in range(_DEEPEST + 1):
+        below: list[Any] = []
+        for item in level:
+            if isinstance(item, dict):
+                for key in item:
+                    _check_scalar(key)
+                below += item.values()
+            elif isinstance(item, list):
+                below += item
+            else:
+                _check_scalar(item)
+        if not below:
+            return
+        level = below
+    raise ValueError(f"nested more than {_DEEPEST} levels deep")
+
+
+def _check_scalar(value: Any) -> None:
+    if isinstance(value, str):
+        if not value.isascii() and _HALF.search(value):
+            raise ValueError("a text holds half a character (a lone surrogate)")
+    elif (isinstance(value, float) and not math.isfinite(value)) or (type(value) is int and abs(value) > _LARGEST):
+        raise ValueError("a number is too large")
