@@ -3,8 +3,8 @@
 A table is checked as a whole before an array is made of it. Its places must follow each other without a gap or an
 overlap and use up the file, so that no byte of it belongs to nobody: such a file could be something else as well, a
 zip archive or a program, to a reader that looks at other bytes. Products of sizes are Python's whole numbers, which do
-not overflow. Source: the format, https://github.com/huggingface/safetensors#format, and the findings of the audit of its
-reader by Trail of Bits (2023).
+not overflow. Sources: the format, https://github.com/huggingface/safetensors#format, and the audit of its reader by
+Trail of Bits (2023).
 """
 
 from __future__ import annotations
@@ -102,7 +102,7 @@ def arrays_in(content: np.ndarray, places: list[Place]) -> dict[str, np.ndarray]
     found = {}
     for name, dtype, shape, start, stop in sorted(places):
         part = content[start:stop]
-        if dtype == bool and part.size and part.max() > 1:
+        if dtype.kind == "b" and part.size and part.max() > 1:
             raise ValueError(f"array {name!r} has truth values that are neither 0 nor 1")
         if start % dtype.itemsize:  # then no view of the type may begin there
             part = part.copy()

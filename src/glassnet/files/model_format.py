@@ -14,6 +14,7 @@ all that is checked here. Source: the safetensors format, https://github.com/hug
 from __future__ import annotations
 
 import io
+import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
@@ -28,7 +29,9 @@ from glassnet.errors import GlassNetError, ModelFileError, nearest
 from glassnet.files.arrays import TYPES, Place, arrays_in, is_name, places_of
 from glassnet.files.atomic import write_bytes
 from glassnet.files.foreign import looks_like
-from glassnet.files.plain import from_json, to_json
+from glassnet.files.plain import from_json, string_of, to_json
+from glassnet.files.versions import FORMAT_VERSION, migrated
+from glassnet.files.weighing import long_string
 
 __all__ = [
     "FORMAT_VERSION",
@@ -39,13 +42,11 @@ __all__ = [
     "write_model",
 ]
 
-FORMAT_VERSION = 1
-
 _PathLike = str | os.PathLike[str]
 _LONGEST_TABLE = 100_000_000  # bytes; the limit of safetensors itself
-# Values of JSON that are read whatever the size of a file, and more for each so many bytes of it. One takes up to 128
-# bytes while it is read (an entry of a dict), so together they stay below 49 MiB and twice the file.
-_FEW_VALUES, _BYTES_A_VALUE = 400_000, 64
+# Bytes of memory that the values of a JSON text may take: with the text itself four times the file and 64 MiB.
+_LIFTED = b'"the header"'  # what stands in the table for a header that is read by itself
+_TIMES, _ROOM = 3, 48 * 2**20
 _LONGEST_REASON = 300  # characters of what went wrong that an error repeats: a file could fill a screen
 _MODELS = "A model is a file written by save() or by `glassnet train`."
 _AGAIN = "Copy or save the model again."
@@ -101,6 +102,8 @@ def _packed(name: str, array: np.ndarray) -> np.ndarray:
 def read_model(path: _PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The header and the arrays of a model file, the arrays in C order, writable, sorted by name.
 
+    A file of an older format comes as the newest one would have it, see `versions`.
+
     Nothing in the file is imported or evaluated. Raises ModelFileError, with file, rule and remedy, when
     there is no such file, it is no model, it is damaged or cut short, or a newer glassnet wrote it.
     """
@@ -110,8 +113,8 @@ def read_model(path: _PathLike) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 def read_header(path: _PathLike) -> dict[str, Any]:
     """The header of a model file, without reading its arrays; raises as `read_model` does."""
-    with _opened(path) as (file, size):
-        return _read_start(path, file, size).header
+    with _opened(path) as (file, size), reading_content(path):
+        return migrated(_read_start(path, file, size).header, {})[0]
 
 
 def model_in(content: bytes, path: _PathLike = "model") -> tuple[dict[str, Any], dict[str, np.ndarray]]:
@@ -126,9 +129,11 @@ def _model_of(path: _PathLike, file: BinaryIO, size: int) -> tuple[dict[str, Any
     if file.readinto(content.data) != content.size:  # type: ignore[attr-defined]
         raise _damaged(path, "it became shorter while it was read")
     try:
-        return start.header, arrays_in(content, start.places)
+        arrays = arrays_in(content, start.places)
     except ValueError as error:
         raise _damaged(path, str(error)) from error
+    with reading_content(path):
+        return migrated(start.header, arrays)
 
 
 @contextmanager
@@ -171,7 +176,7 @@ def _read_start(path: _PathLike, file: BinaryIO, size: int) -> _Start:
     if start[8:9] != b"{" or length > min(size - 8, _LONGEST_TABLE):
         raise _not_a_model(path, start, size)
     file.seek(8)
-    table = _parsed(path, file.read(length), "table of arrays", size)
+    table = _table_of(path, file.read(length), size)
     header = _checked_header(path, table, size)
     try:
         places = places_of(table)
@@ -185,13 +190,30 @@ def _read_start(path: _PathLike, file: BinaryIO, size: int) -> _Start:
     return _Start(header, places, 8 + length)
 
 
+def _table_of(path: _PathLike, text: bytes, size: int) -> Any:
+    """The table of arrays. The text of a long header is lifted out of it beforehand, see `string_of`."""
+    place = long_string(text)
+    if place is None:
+        return _parsed(path, text, "table of arrays", size)
+    start, stop = place
+    table = _parsed(path, text[:start] + _LIFTED + text[stop:], "table of arrays", size)
+    metadata = table.get("__metadata__") if isinstance(table, dict) else None
+    if not isinstance(metadata, dict) or metadata.get("glassnet") != json.loads(_LIFTED):
+        raise _damaged(path, "its table of arrays holds a text of enormous length")
+    try:
+        metadata["glassnet"] = string_of(text[start:stop])
+    except ValueError as error:
+        raise _damaged(path, f"its table of arrays is not JSON ({error})") from error
+    return table
+
+
 def _parsed(path: _PathLike, text: str | bytes, what: str, size: int) -> Any:
     """The value of a JSON text in a file of `size` bytes. It is ASCII, of which a character takes one byte of memory:
     in another text a single one makes all of them take four."""
     if not text.isascii():
         raise _damaged(path, f"its {what} holds characters that are not ASCII")
     try:
-        return from_json(text, most=_FEW_VALUES + size // _BYTES_A_VALUE)
+        return from_json(text, most=_TIMES * size + _ROOM)
     except ValueError as error:
         raise _damaged(path, f"its {what} is not JSON ({error})") from error
 

@@ -9,8 +9,9 @@ import sys
 from typing import Any, NoReturn
 
 from glassnet.errors import ModelFileError
+from glassnet.files.weighing import LIGHT, weight_of
 
-__all__ = ["from_json", "to_json"]
+__all__ = ["from_json", "string_of", "to_json"]
 
 _DEEPEST = 64  # levels of nesting: far above any model, far below what exhausts a parser's stack
 _LARGEST = int(sys.float_info.max)  # whatever is written in digits alone must still be a float64
@@ -31,17 +32,7 @@ def to_json(value: Any, name: str) -> str:
 def _check(value: Any, place: str, depth: int) -> None:
     if depth > _DEEPEST:
         raise ModelFileError(f"is nested more than {_DEEPEST} levels deep", argument=place)
-    if value is None or isinstance(value, bool):
-        return
-    if isinstance(value, str):
-        _check_text(value, place)
-    elif isinstance(value, int):
-        if abs(value) > _LARGEST:
-            raise ModelFileError("must be a number that float64 can hold", argument=place, value=value)
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise ModelFileError("must be a finite number", argument=place, value=value, remedy="Write None instead.")
-    elif isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple)):
         for index, item in enumerate(value):
             _check(item, f"{place}[{index}]", depth + 1)
     elif isinstance(value, dict):
@@ -50,6 +41,22 @@ def _check(value: Any, place: str, depth: int) -> None:
                 raise ModelFileError("must have keys that are text", argument=place, value=key)
             _check_text(key, place)
             _check(item, f"{place}[{key!r}]", depth + 1)
+    elif isinstance(value, str):
+        _check_text(value, place)
+    else:
+        _check_number(value, place)
+
+
+def _check_number(value: Any, place: str) -> None:
+    """A number, True, False or None."""
+    if value is None or isinstance(value, bool):
+        return
+    if isinstance(value, int):
+        if abs(value) > _LARGEST:
+            raise ModelFileError("must be a number that float64 can hold", argument=place, value=value)
+    elif isinstance(value, float):
+        if not math.isfinite(value):
+            raise ModelFileError("must be a finite number", argument=place, value=value, remedy="Write None instead.")
     else:
         raise ModelFileError(
             "must be a dict, list, text, number, True, False or None",
@@ -77,20 +84,34 @@ def from_json(text: str | bytes, most: int | None = None) -> Any:
     That is a key twice in one object, a number beyond float64 (NaN and Infinity are no JSON at all), half a character,
     or nesting of more than 64 levels.
 
-    most : of the values that there may be at all, by their separators, which are counted before anything is made of
-        them: two bytes of "[]" become sixty-four in memory. None for a text that is trusted to be small.
+    most : bytes of memory that the value may take, which are found out before it is made, see `weighing`; None where
+        the text is trusted to be small.
     """
-    if most is not None:
-        separators = b"[{,:" if isinstance(text, bytes) else "[{,:"
-        found = sum(text.count(separators[k : k + 1]) for k in range(4))  # type: ignore[arg-type]
-        if found > most:
-            raise ValueError(f"it holds {found:,} values, and for its size no more than {most:,} are read")
+    if most is not None and len(text) > LIGHT:
+        weight = weight_of(text.encode() if isinstance(text, str) else text)
+        if weight > most:
+            raise ValueError(f"it would take {weight:,} bytes of memory, and for its size no more than {most:,}")
     try:
         value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_dict_of)
     except RecursionError:
         raise ValueError("nested too deeply") from None
     _check_read(value)
     return value
+
+
+def string_of(literal: bytes) -> str:
+    """The text that a string of JSON in ASCII, with its quotation marks, stands for; ValueError where it is none.
+
+    The parser cuts a string at each escape, and the pieces of a text that is JSON itself take twenty times its length.
+    Here they are replaced in passes over the whole, where no other escapes are used than such a text needs.
+    """
+    inside = literal[1:-1]
+    if b"\0" in inside or len(literal) < 2 or not literal.endswith(b'"'):
+        raise ValueError("a string is not complete")
+    bare = inside.replace(b"\\\\", b"\0").replace(b'\\"', b'"')
+    if b"\\" in bare or any(byte in bare for byte in (b"\n", b"\r", b"\t")):  # others: rare, and for the parser
+        return json.loads(literal)
+    return bare.replace(b"\0", b"\\").decode("ascii")
 
 
 def _refuse_constant(name: str) -> NoReturn:
