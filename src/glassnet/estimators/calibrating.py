@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.errors import DataError, OptionError, require_choice, require_number
+from glassnet.errors import DataError, ModelFileError, OptionError, require_choice, require_number
 from glassnet.estimators.samples import Samples
 from glassnet.maths.calibration import (
     find_temperature,
@@ -79,12 +79,33 @@ class Conformal:
         return {"scores": self.scores} | ({} if self.weights is None else {"weights": self.weights})
 
 
-def conformal_of(kind: str, arrays: dict[str, np.ndarray]) -> Conformal:
-    """Make it again from a file; ValueError where the data does not fit."""
-    scores, weights = arrays["scores"], arrays.get("weights")
-    if kind not in KINDS or scores.ndim != 2 or (weights is not None and weights.shape != scores.shape[:1]):
-        raise ValueError("its conformal scores do not fit")
-    return Conformal(kind, scores, weights)
+def kind_of_scores(targets: Any, loss: Any) -> str | None:
+    """Which of `KINDS` belongs to these targets and this loss; None for labels that do not exclude each other."""
+    if targets.kind != "numbers":
+        return "probability" if targets.kind == "classes" else None
+    return {"quantile": "quantile", "poisson": "pearson"}.get(loss.name, "residual")
+
+
+def conformal_of(kind: str, arrays: dict[str, np.ndarray], targets: Any, loss: Any) -> Conformal:
+    """Make it again from a file; ModelFileError where the data does not fit the targets and the loss."""
+    if kind not in KINDS or kind != kind_of_scores(targets, loss):
+        raise ModelFileError("does not fit the targets and the loss", argument="conformal", value=kind)
+    scores, weights = arrays.get("scores"), arrays.get("weights")
+    width = 1 if kind == "probability" else targets.n_outputs(loss)
+    if not _fits(scores, (None, width)) or not len(scores):  # type: ignore[arg-type]
+        rule = f"must be a matrix of numbers in float64 with {width} column{'s' * (width > 1)}"
+        raise ModelFileError(rule, argument="array 'conformal.scores'")
+    if weights is not None and not (_fits(weights, scores.shape[:1]) and weights.min() >= 0 < weights.max() < np.inf):  # type: ignore[union-attr]
+        raise ModelFileError("must be a weight for each row of scores", argument="array 'conformal.weights'")
+    return Conformal(kind, scores, weights)  # type: ignore[arg-type]
+
+
+def _fits(array: np.ndarray | None, shape: tuple[int | None, ...]) -> bool:
+    """Whether there is an array of float64 of this shape, None standing for any length, without a NaN."""
+    if array is None or array.dtype != np.float64 or array.ndim != len(shape):
+        return False
+    lengths = zip(array.shape, shape, strict=True)
+    return all(wanted in (None, found) for found, wanted in lengths) and not (array.size and np.isnan(array.min()))
 
 
 def rows_to_calibrate_on(n_rows: int, seed: int) -> np.ndarray:
