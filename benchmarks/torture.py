@@ -215,15 +215,21 @@ def loader(n_files: int, first: int, n_processes: int, compiled: bool) -> int:
 
 # --- saving ----------------------------------------------------------------------------------------------------------
 
-SAVING = """
-import sys
-import glassnet
-models = [glassnet.load(path) for path in sys.argv[1:3]]
-print("ready", flush=True)
-while True:
-    for model in models:
-        model.save(sys.argv[3])
-"""
+
+def killed_while_saving(models: list[Any], target: Path, seconds: float) -> None:
+    """A process that saves the models in turn, and is killed after some time."""
+    child = os.fork()
+    if child == 0:
+        try:
+            while True:
+                for model in models:
+                    model.save(target)
+        finally:
+            os._exit(1)  # never back to the parent's work
+    time.sleep(seconds)
+    os.kill(child, signal.SIGKILL)
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) != -signal.SIGKILL:
+        raise RuntimeError("the process that saves ended by itself")
 
 
 def kill_save(times: int) -> int:
@@ -233,24 +239,13 @@ def kill_save(times: int) -> int:
     counts: Counter[str] = Counter()
     rng, moments = np.random.default_rng(1), random.Random(1)
     X = rng.normal(size=(200, 20))
+    options = {"preset": "plain", "max_epochs": 1, "engine": "reference"}
+    models = [GlassNetRegressor((200, 100), random_state=seed, **options).fit(X, X[:, 0]) for seed in (0, 1)]
+    answers = [model.predict(X) for model in models]
     with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        paths, answers = [], []
-        for seed in (0, 1):
-            model = GlassNetRegressor((200, 100), preset="plain", max_epochs=1, random_state=seed, engine="reference")
-            paths.append(folder / f"model{seed}.glassnet")
-            model.fit(X, X[:, 0]).save(paths[-1])
-            answers.append(model.predict(X))
-        (folder / "target").mkdir()
-        target = folder / "target" / "model.glassnet"
-        left = 0
+        target, left = Path(name) / "model.glassnet", 0
         for _ in range(times):
-            command = [sys.executable, "-c", SAVING, *map(str, paths), str(target)]
-            process = subprocess.Popen(command, stdout=subprocess.PIPE)
-            process.stdout.readline()  # type: ignore[union-attr]
-            time.sleep(moments.uniform(0.0, 0.1))
-            process.kill()
-            process.communicate()
+            killed_while_saving(models, target, moments.uniform(0.0, 0.05))
             left = max(left, len(list(target.parent.glob(".glassnet-*"))))
             if not target.exists():
                 counts["nothing was saved yet"] += 1
@@ -260,12 +255,13 @@ def kill_save(times: int) -> int:
             except Exception as error:
                 counts[f"WRONG: {error}"] += 1
                 continue
-            match = [np.array_equal(found, answer) for answer in answers]
-            counts["the one or the other" if any(match) else "WRONG: another model"] += 1
+            which = [number for number, answer in enumerate(answers) if np.array_equal(found, answer)]
+            counts[f"model {which[0]}" if which else "WRONG: neither"] += 1
         for path in target.parent.glob(".glassnet-*"):
-            os.utime(path, (time.time() - 3600, time.time() - 3600))
-        load(paths[0]).save(target)
+            os.utime(path, (time.time() - 60, time.time() - 60))  # old enough to be sure that nobody comes to lock it
+        models[0].save(target)
         stayed = len(list(target.parent.iterdir())) - 1
+    print(f"killed {times:,} times:")
     for outcome, count in sorted(counts.items()):
         print(f"  {count:>5,}  {outcome}")
     print(f"temporary files: {left} at most, {stayed} after the next save")
