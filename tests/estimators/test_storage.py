@@ -394,6 +394,22 @@ def test_keys_settings_and_arrays_that_a_reader_does_not_know_are_left_aside(tmp
     assert loaded.predict(X) == glassnet.load(tmp_path / "ours.glassnet").predict(X)
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_model_that_could_not_be_read_again_is_not_written_over_one_that_can(tmp_path, value):
+    X, t = data(60)
+    model = GlassNetRegressor((2,), preset="plain", max_epochs=1, random_state=0).fit(X, t)
+    model.save(tmp_path / "model.glassnet")
+    content = (tmp_path / "model.glassnet").read_bytes()
+    model.network_.params[0] = value
+    with pytest.raises(ModelFileError) as raised:
+        model.save(tmp_path / "model.glassnet")
+    assert str(raised.value) == (
+        f"{tmp_path / 'model.glassnet'}: cannot hold the model: array 'network.params' holds a number that is not "
+        "finite. It could not be read again, so it is not written."
+    )
+    assert (tmp_path / "model.glassnet").read_bytes() == content
+
+
 def test_a_reason_is_no_longer_than_a_screen_can_show(tmp_path, parts):
     header = {**parts["numbers"][0], "network": {"x" * 100_000: 1}}
     write_model(tmp_path / "odd.glassnet", header, parts["numbers"][1])

@@ -591,6 +591,28 @@ def test_json_that_readers_take_in_different_ways_or_that_costs_too_much_is_dama
             assert message.endswith(f"). {AGAIN}")
 
 
+@pytest.mark.parametrize("where", ["another entry of the metadata", "a key", "an array"])
+def test_a_text_of_enormous_length_is_taken_for_the_header_only_where_that_stands(tmp_path, where):
+    long = json.dumps({"format": "glassnet", "format_version": 1, "written_by": "1", "x": "x" * 600_000})
+    table = {"__metadata__": {"glassnet": "the header"}}
+    if where == "another entry of the metadata":
+        table["__metadata__"]["other"] = long
+    elif where == "a key":
+        table["__metadata__"][long] = "a"
+    else:
+        table["a"] = long
+    text = json.dumps(table).encode()
+    (tmp_path / "m").write_bytes(struct.pack("<Q", len(text)) + text)
+    assert complaint(tmp_path / "m") == f"is damaged: its table of arrays holds a text of enormous length. {AGAIN}"
+
+
+def test_a_header_of_megabytes_comes_back_with_all_its_escapes(tmp_path):
+    texts = ['"', "\\", '\\\\"', "\n\t\x00", "é漢😀", "/", "\\u0041"] * 50_000
+    write_model(tmp_path / "m", HEADER | {"texts": texts}, ARRAYS)
+    assert (tmp_path / "m").stat().st_size > 2_000_000
+    assert read_header(tmp_path / "m")["texts"] == texts
+
+
 def test_a_text_is_weighed_before_anything_is_made_of_it(tmp_path):
     path = a_file(tmp_path / "m", '{"format": "glassnet", "x": [' + ",".join(["[]"] * 500_000) + "]}")
     message = complaint(path)

@@ -19,17 +19,7 @@ if TYPE_CHECKING:
 
 MOST_CLASSES = 30  # that the table shows
 
-__all__ = [
-    "console",
-    "escape",
-    "numbers_of",
-    "plain_table",
-    "print_json",
-    "print_report",
-    "print_table",
-    "size_of",
-    "spelled_out",
-]
+__all__ = ["console", "escape", "numbers_of", "plain_table", "print_json", "print_report", "print_table", "size_of"]
 
 
 def escape(text: str) -> str:

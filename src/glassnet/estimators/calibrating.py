@@ -90,22 +90,21 @@ def conformal_of(kind: str, arrays: dict[str, np.ndarray], targets: Any, loss: A
     """Make it again from a file; ModelFileError where the data does not fit the targets and the loss."""
     if kind not in KINDS or kind != kind_of_scores(targets, loss):
         raise ModelFileError("does not fit the targets and the loss", argument="conformal", value=kind)
-    scores, weights = arrays.get("scores"), arrays.get("weights")
+    if "scores" not in arrays:
+        raise ModelFileError("is missing", argument="array 'conformal.scores'")
+    scores, weights = arrays["scores"], arrays.get("weights")
     width = 1 if kind == "probability" else targets.n_outputs(loss)
-    if not _fits(scores, (None, width)) or not len(scores):  # type: ignore[arg-type]
+    if scores.ndim != 2 or not len(scores) or not _are_numbers(scores, (len(scores), width)):
         rule = f"must be a matrix of numbers in float64 with {width} column{'s' * (width > 1)}"
         raise ModelFileError(rule, argument="array 'conformal.scores'")
-    if weights is not None and not (_fits(weights, scores.shape[:1]) and weights.min() >= 0 < weights.max() < np.inf):  # type: ignore[union-attr]
+    if weights is not None and not (_are_numbers(weights, scores.shape[:1]) and weights.min() >= 0 < weights.max()):
         raise ModelFileError("must be a weight for each row of scores", argument="array 'conformal.weights'")
-    return Conformal(kind, scores, weights)  # type: ignore[arg-type]
+    return Conformal(kind, scores, weights)
 
 
-def _fits(array: np.ndarray | None, shape: tuple[int | None, ...]) -> bool:
-    """Whether there is an array of float64 of this shape, None standing for any length, without a NaN."""
-    if array is None or array.dtype != np.float64 or array.ndim != len(shape):
-        return False
-    lengths = zip(array.shape, shape, strict=True)
-    return all(wanted in (None, found) for found, wanted in lengths) and not (array.size and np.isnan(array.min()))
+def _are_numbers(array: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Whether an array, which holds something, is of this shape, in float64, and without a NaN."""
+    return array.dtype == np.float64 and array.shape == shape and not np.isnan(array.min())
 
 
 def rows_to_calibrate_on(n_rows: int, seed: int) -> np.ndarray:

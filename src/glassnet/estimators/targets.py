@@ -31,8 +31,8 @@ __all__ = [
 ]
 
 
-LABEL_TYPE = re.compile(r"[<>|=]?([biuf][1248]|O[48]?|[US][0-9]{1,8})")  # as NumPy spells the types of labels
-MOST_LABEL_BYTES = 2**24  # that the labels of a file may take: one of text has room for the longest in each
+LABEL_TYPE = re.compile(r"[<>|=]?([biuf](1|2|4|8|16)|O[48]?|[US][0-9]{1,8})")  # as NumPy spells the types of labels
+MOST_LABEL_BYTES = 2**25  # that the labels of a file may take: one of text has room for the longest in each
 TINY = -100  # exponents of 2 below which numbers are enlarged, or their squares would vanish
 
 
@@ -360,7 +360,7 @@ def _classes_from(fields: Fields) -> np.ndarray:
     if not LABEL_TYPE.fullmatch(dtype) or np.dtype(dtype).itemsize * len(labels) > MOST_LABEL_BYTES:
         raise ModelFileError("must be a NumPy type of labels", argument=fields.place_of("dtype"), value=dtype)
     classes = np.array(labels, dtype=np.dtype(dtype))
-    if classes.ndim != 1 or not np.array_equal(np.unique(classes), classes) or len(classes) < 2:
+    if classes.ndim != 1 or len(classes) < 2 or not np.all(classes[1:] > classes[:-1]):
         rule = "must be two labels or more, each once and in order"
         raise ModelFileError(rule, argument=fields.place_of("classes"), value=labels)
     return classes

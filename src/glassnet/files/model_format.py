@@ -35,6 +35,7 @@ from glassnet.files.weighing import long_string
 
 __all__ = [
     "FORMAT_VERSION",
+    "bytes_of_model",
     "model_in",
     "read_header",
     "read_model",
@@ -53,7 +54,15 @@ _AGAIN = "Copy or save the model again."
 
 
 def write_model(path: _PathLike, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> None:
-    """Write header and arrays to `path`, which is replaced as a whole or not at all.
+    """Write header and arrays to `path`, which is replaced as a whole or not at all; see `bytes_of_model`.
+
+    Raises what that raises, and OSError when `path` cannot be written.
+    """
+    write_bytes(path, bytes_of_model(header, arrays))
+
+
+def bytes_of_model(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The content of a model file.
 
     header : plain data as JSON knows it. It must hold "written_by", the version of glassnet that writes; "format"
              and "format_version" are added. Tuples become lists; dicts keep their order.
@@ -61,7 +70,7 @@ def write_model(path: _PathLike, header: Mapping[str, Any], arrays: Mapping[str,
              to 128 letters, digits and _ . / - of ASCII.
 
     The same header and arrays give the same bytes. Raises ModelFileError that names the entry which the file
-    cannot hold, and OSError when `path` cannot be written.
+    cannot hold.
     """
     text = to_json(_complete(header), "header")
     packed = {name: _packed(name, array) for name, array in arrays.items()}
@@ -70,7 +79,7 @@ def write_model(path: _PathLike, header: Mapping[str, Any], arrays: Mapping[str,
         _read_start("model", io.BytesIO(data), len(data))  # what no reader takes is not written: the old file stays
     except ModelFileError as error:
         raise ModelFileError(f"cannot be written: the file {error.rule}", argument="header") from error
-    write_bytes(path, data)
+    return data
 
 
 def _complete(header: Mapping[str, Any]) -> dict[str, Any]:
@@ -198,7 +207,7 @@ def _table_of(path: _PathLike, text: bytes, size: int) -> Any:
     start, stop = place
     table = _parsed(path, text[:start] + _LIFTED + text[stop:], "table of arrays", size)
     metadata = table.get("__metadata__") if isinstance(table, dict) else None
-    if not isinstance(metadata, dict) or metadata.get("glassnet") != json.loads(_LIFTED):
+    if not isinstance(metadata, dict) or metadata.get("glassnet") != json.loads(_LIFTED) or _LIFTED in text:
         raise _damaged(path, "its table of arrays holds a text of enormous length")
     try:
         metadata["glassnet"] = string_of(text[start:stop])
