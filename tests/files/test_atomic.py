@@ -298,6 +298,23 @@ def test_the_file_of_a_writer_at_work_is_left_alone_however_old_it_is(tmp_path):
     assert names(tmp_path) == ["quick", "slow"]
 
 
+def test_a_file_that_took_long_to_write_is_not_taken_for_abandoned_just_before_it_is_renamed(tmp_path, monkeypatch):
+    ages, replace = [], os.replace
+
+    def watched_replace(source, target):
+        ages.append(time.time() - os.stat(source).st_mtime)
+        write_bytes(tmp_path / "another", b"") if len(ages) == 1 else None  # its lock has ended by now
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", watched_replace)
+    with replacing(tmp_path / "file") as file:
+        file.write(b"content")
+        file.flush()
+        age(next(tmp_path.iterdir()), 3600)
+    assert ages[0] < 10
+    assert (tmp_path / "file").read_bytes() == b"content"
+
+
 def test_where_there_are_no_locks_a_day_is_waited(tmp_path, monkeypatch):
     monkeypatch.setattr(atomic, "_lock", lambda descriptor: None)
     abandoned, young = tmp_path / f".glassnet-{'0' * 16}.tmp", tmp_path / f".glassnet-{'1' * 16}.tmp"

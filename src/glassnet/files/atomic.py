@@ -64,6 +64,9 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
             yield file
             file.flush()
             os.fsync(file.fileno())
+            os.utime(
+                temporary
+            )  # young once more, so that nobody removes it between the end of the lock and the next line
         os.replace(temporary, target)
     except BaseException:
         with suppress(OSError):
@@ -146,7 +149,8 @@ def _remove_abandoned(temporary: Path) -> None:
 
 
 def _remove_if_abandoned(path: Path, now: float) -> None:
-    if now - os.lstat(path).st_mtime < _YOUNG or not stat.S_ISREG(os.lstat(path).st_mode):
+    found = os.lstat(path)
+    if now - found.st_mtime < _YOUNG or not stat.S_ISREG(found.st_mode):
         return  # its writer may not have come to lock it yet
     if fcntl is None:
         os.unlink(path)  # an error where it is open

@@ -46,8 +46,8 @@ __all__ = [
 _PathLike = str | os.PathLike[str]
 _LONGEST_TABLE = 100_000_000  # bytes; the limit of safetensors itself
 # Bytes of memory that the values of a JSON text may take: with the text itself four times the file and 64 MiB.
-_LIFTED = b'"the header"'  # what stands in the table for a header that is read by itself
 _TIMES, _ROOM = 3, 48 * 2**20
+_LIFTED = b'"the header"'  # what stands in the table for a header that is read by itself
 _LONGEST_REASON = 300  # characters of what went wrong that an error repeats: a file could fill a screen
 _MODELS = "A model is a file written by save() or by `glassnet train`."
 _AGAIN = "Copy or save the model again."

@@ -16,12 +16,8 @@ __all__ = ["LIGHT", "long_string", "weight_of"]
 
 LIGHT = 2**19  # bytes of a text that need not be weighed: it takes no more than 32 MiB whatever it says
 
-LIST, ELEMENT, NUMBER, STRING = (
-    96,
-    18,
-    32,
-    64,
-)  # an element is a place in its list, and in the list of those to be checked
+LIST, NUMBER, STRING = 96, 32, 64
+ELEMENT = 18  # a place in its list, and in the list of those to be checked
 KEY = 200  # one that is new: the string, and its entries in the tables of the parser
 FEW, SMALL, MEDIUM, EACH = 5, 240, 360, 110  # objects of up to 5 keys, of up to 10, and each key of a larger one
 PAIR = 72  # a key with its value while its object is not complete
