@@ -193,7 +193,12 @@ def loader(n_files: int, first: int, n_processes: int, compiled: bool) -> int:
             pool.submit(in_process, Path(folder), begin, min(BATCH, first + n_files - begin), compiled)
             for begin in starts
         ]
-        results = [job.result() for job in jobs]
+        results = []
+        for job in jobs:
+            results.append(job.result())
+            done = sum(sum(result["counts"].values()) for result in results)
+            found = sum(len(result["wrong"]) for result in results)
+            print(f"{done:,} files, {found} wrong, {time.perf_counter() - start:,.0f} s", file=sys.stderr, flush=True)
     seconds = time.perf_counter() - start
     counts: Counter[str] = Counter()
     for result in results:
