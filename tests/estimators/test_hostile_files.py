@@ -139,6 +139,7 @@ def with_column(file, column):
     return file._replace(header=replaced(file.header, ("encoder", "columns", 0), column))
 
 
+@pytest.fixture(scope="module")
 def bombs(files):
     """Small files that claim much, or repeat what costs much, by name."""
     classes, numbers = files[1], files[4]
@@ -189,8 +190,8 @@ def bombs(files):
 
 
 @pytest.mark.parametrize("number", range(19))
-def test_a_small_file_costs_little_whatever_it_claims(files, number):
-    name, file = list(bombs(files).items())[number]
+def test_a_small_file_costs_little_whatever_it_claims(bombs, number):
+    name, file = list(bombs.items())[number]
     content = file.joined()
     assert measured(content) <= 4 * len(content) + ROOM, name
 
