@@ -139,7 +139,7 @@ def documents(*patterns: str) -> list[Path]:
 
 
 RUN = documents("README.md", "docs/*.md")
-LINKED = documents("README.md", "docs/*.md", "CHANGELOG.md", "CONTRIBUTING.md")
+LINKED = documents("README.md", "docs/*.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 
 
 @pytest.mark.parametrize("document", RUN, ids=str)

@@ -163,6 +163,8 @@ def _shorten(text: str, limit: int = 80) -> str:
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The one of `names` that is spelled most like `name`, or None when nothing is close."""
+    if len(str(name)) > 200:  # no slip of a finger, and comparing it would take long
+        return None
     by_lower = {str(n).lower(): str(n) for n in names}
     found = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
     return by_lower[found[0]] if found else None

@@ -68,6 +68,7 @@ class Network:
     dtype : float64 or float32.
     reduction : "mean", Σ w_i l_i / Σ w_i over the rows, or "sum", the article's total Σ w_i l_i.
     random_state : seed of the first weights; None draws a fresh one.
+    params : the flat vector to begin with (a copy of it), in place of first weights that are drawn.
 
     With `EnsembleDense` layers it is an ensemble of `members` networks, trained on the mean of their losses; what it
     predicts is the mean of their outputs, and `member` gives one of them as a network of its own.
@@ -89,6 +90,7 @@ class Network:
         *,
         reduction: str = "mean",
         random_state: Any = None,
+        params: np.ndarray | None = None,
     ) -> None:
         require_choice("reduction", reduction, ["mean", "sum"])
         require_number("n_features", n_features, "must be a whole number of at least 1", lambda n: n >= 1, whole=True)
@@ -101,6 +103,9 @@ class Network:
         self.reduction = reduction
         self.members = _members(self.layers, self.loss)
         self.widths, self.blocks = _lay_out(self.layers, self.n_features)
+        if params is not None:
+            self.params = params
+            return
         self.params = np.zeros(sum(block.size for block in self.blocks), self.dtype)
         self.initialise(random_state)
 
@@ -113,16 +118,21 @@ class Network:
 
     @params.setter
     def params(self, vector: np.ndarray) -> None:
+        self._require_size(vector)
         self.bind(np.array(vector, self.dtype))
+
+    def _require_size(self, vector: np.ndarray) -> None:
+        """OptionError unless a vector has an entry for each parameter."""
+        size = sum(block.size for block in self.blocks)
+        if np.shape(vector) != (size,):
+            raise OptionError(f"must be a vector of {size} numbers", argument="params", value=np.shape(vector))
 
     def bind(self, vector: np.ndarray) -> None:
         """Compute with this very vector from now on: what is written to it is written to the network.
 
         Raises OptionError unless it has the network's size and float type.
         """
-        size = sum(block.size for block in self.blocks)
-        if vector.shape != (size,):
-            raise OptionError(f"must be a vector of {size} numbers", argument="params", value=vector.shape)
+        self._require_size(vector)
         if vector.dtype != self.dtype:
             raise OptionError(f"must be a vector in {self.dtype}", argument="params", value=vector.dtype.name)
         self._params = vector
@@ -430,6 +440,12 @@ class Network:
         twin.params = self._params
         return twin
 
+    def with_params(self, params: np.ndarray) -> Network:
+        """A network of the very same layers with other parameters, a copy of this flat vector."""
+        twin = copy.copy(self)
+        twin.params = params
+        return twin
+
     def __getstate__(self) -> dict[str, Any]:
         """For pickle and copies: the views are left out, for a copy needs views of its own vector."""
         return {name: value for name, value in self.__dict__.items() if name != "_views"}
@@ -456,17 +472,18 @@ class Network:
 
 
 def network_from(description: dict[str, Any], params: np.ndarray) -> Network:
-    """Make a network again from what its `describe` returned and its flat vector of parameters."""
-    network = Network(
+    """Make a network again from what its `describe` returned and its flat vector of parameters.
+
+    Nothing as large as the parameters is made before it is known that there are as many as the layers have.
+    """
+    return Network(
         [layer_from(layer) for layer in description["layers"]],
         loss_named(**description["loss"]),
         description["n_features"],
         description["dtype"],
         reduction=description["reduction"],
-        random_state=0,
+        params=params,
     )
-    network.params = params
-    return network
 
 
 def _float_type(dtype: Any) -> np.dtype:

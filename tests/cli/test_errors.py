@@ -6,6 +6,7 @@ import pytest
 
 from glassnet import workflow
 from glassnet.cli.problems import in_flags
+from glassnet.files.model_format import read_model, write_model
 
 QUICK = ("--epochs", 2, "--no-pictures", "--quiet")
 
@@ -282,3 +283,34 @@ def test_advice_is_given_in_flags():
     assert in_flags("max_epochs=5 for my_learning_rate") == "--epochs 5 for my_learning_rate"
     assert in_flags("Keep it with columns={'a b': 'category'}, or") == "Keep it with --column 'a b=category', or"
     assert in_flags('the engine: set engine="auto"') == "the engine: set --engine auto"
+
+
+@pytest.mark.parametrize("command", ["info", "predict", "evaluate"])
+def test_a_damaged_model_ends_every_command_in_one_line(complaint, model, penguins, tmp_path, command):
+    content = model.read_bytes()
+    (tmp_path / "bad.glassnet").write_bytes(content[:-5])
+    table = [] if command == "info" else [penguins]
+    said = complaint(1, command, tmp_path / "bad.glassnet", *table)
+    rest = f"it is cut short, at {len(content) - 5:,} of {len(content):,} bytes. Copy or save the model again."
+    assert said == f"{tmp_path / 'bad.glassnet'}: is damaged: {rest}"
+
+
+@pytest.fixture
+def commanding(model, tmp_path):
+    """A model whose file holds commands to the terminal wherever text may stand."""
+    header, arrays = read_model(model)
+    clear = "\x1b[2J\x07"
+    header["stop_reason"] = header["target"] = header["settings"]["preset"] = header["written_by"] = clear
+    header["encoder"]["columns"][0]["name"] = clear
+    write_model(tmp_path / "commanding.glassnet", header, arrays)
+    return tmp_path / "commanding.glassnet"
+
+
+def test_a_model_file_cannot_command_the_terminal(run, complaint, commanding, penguins):
+    ended = run("info", commanding)
+    assert ended.code == 0
+    assert ended.out.count("\\x1b[2J\\x07") == 5
+    assert "\x1b" not in ended.out
+    said = complaint(1, "predict", commanding, penguins)
+    assert "\\x1b[2J\\x07" in said
+    assert "\x1b" not in said

@@ -1,5 +1,6 @@
 """Model files: what was saved comes back, and what is no model is refused."""
 
+import copy
 import json
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 import glassnet
 from glassnet import GlassNetClassifier, GlassNetRegressor
 from glassnet.errors import ModelFileError
+from glassnet.estimators.loading import load_from_bytes
 from glassnet.files.model_format import read_model, write_model
 from glassnet.maths.optimisers import Nesterov
 from glassnet.maths.schedules import Cosine, WarmUp
@@ -146,6 +148,280 @@ def test_a_loaded_model_has_the_arguments_of_the_one_that_was_saved(tmp_path):
     assert arguments["dtype"] == "float64"
     assert arguments["random_state"] == model.settings_["random_state"]
     assert loaded.settings_ == model.settings_
+
+
+@pytest.mark.parametrize(("sizes", "found"), [("auto", "auto"), (5, 5), ([5, 4], (5, 4)), ((), ())])
+def test_widths_come_back_as_they_were_given(tmp_path, sizes, found):
+    X, t = data(20)
+    GlassNetRegressor(sizes, preset="plain", max_epochs=1, random_state=0).fit(X, t).save(tmp_path / "model.glassnet")
+    assert glassnet.load(tmp_path / "model.glassnet").get_params()["hidden_layer_sizes"] == found
+
+
+def test_one_quantile_given_as_a_number_comes_back_as_one(tmp_path):
+    X, t = data(20)
+    model = GlassNetRegressor((2,), preset="plain", loss="quantile", quantiles=0.3, max_epochs=1, random_state=0)
+    model.fit(X, t).save(tmp_path / "model.glassnet")
+    loaded = glassnet.load(tmp_path / "model.glassnet")
+    assert loaded.get_params()["quantiles"] == 0.3
+    assert np.array_equal(loaded.predict(X), model.predict(X))
+
+
+@pytest.fixture(scope="module")
+def parts(tmp_path_factory):
+    """Header and arrays of a small classifier and a small regressor, by name."""
+    X, t = data(60)
+    X["day"] = np.datetime64("2024-01-01", "us") + np.arange(60) * np.timedelta64(9, "D")
+    path, found = tmp_path_factory.mktemp("parts") / "model.glassnet", {}
+    options = {"preset": "plain", "max_epochs": 1, "random_state": 0, "early_stopping": True}
+    for name, kind, y in (
+        ("classes", GlassNetClassifier, np.where(t > 0, "b", "a")),
+        ("numbers", GlassNetRegressor, t),
+    ):
+        kind((2,), **options).fit(X, y).save(path)
+        found[name] = read_model(path)
+    return found
+
+
+def at(value, *place):
+    for key in place:
+        value = value[key]
+    return value
+
+
+COLUMNS = ("encoder", "columns")
+# name of the model, place in the header, what stands there instead, and what is said of it
+MISFITS = {
+    "another estimator": (
+        "classes",
+        ("estimator",),
+        "GlassNetRegressor",
+        "targets do not belong to a GlassNetRegressor",
+    ),
+    "an estimator that is none": (
+        "classes",
+        ("estimator",),
+        "os.system",
+        "header['estimator'] must be one of 'GlassNetC",
+    ),
+    "a loss of numbers": (
+        "classes",
+        ("network", "loss"),
+        {"name": "huber"},
+        "loss must be one of cross_entropy, binary",
+    ),
+    "three classes for one output": (
+        "classes",
+        ("targets", "classes"),
+        ["a", "b", "c"],
+        "classes must be 2 for binary_",
+    ),
+    "one class twice": (
+        "classes",
+        ("targets", "classes"),
+        ["a", "a"],
+        "targets['classes'] must be two labels or more,",
+    ),
+    "classes out of order": ("classes", ("targets", "classes"), ["b", "a"], "targets['classes'] must be two labels or"),
+    "classes in lists": (
+        "classes",
+        ("targets", "classes"),
+        [["a"], ["b"]],
+        "label must be text, a number or a truth va",
+    ),
+    "labels of gigabytes": (
+        "classes",
+        ("targets", "dtype"),
+        "<U99999999",
+        "targets['dtype'] must be a NumPy type of la",
+    ),
+    "labels of a type with fields": (
+        "classes",
+        ("targets", "dtype"),
+        "i4,i4",
+        "targets['dtype'] must be a NumPy type of",
+    ),
+    "targets without scale": (
+        "numbers",
+        ("targets", "scale"),
+        [0.0],
+        "targets['scale'] must be a list of positive numb",
+    ),
+    "two targets of one output": (
+        "numbers",
+        ("targets",),
+        {"kind": "numbers", "centre": [0, 0], "scale": [1, 1], "flat": False},
+        "targets must have 1 outputs, for the network has as many, got 2",
+    ),
+    "a column less": ("numbers", (*COLUMNS, 0, "varies"), False, "encoder must have"),
+    "no scale": (
+        "numbers",
+        (*COLUMNS, 0, "scale"),
+        0,
+        "encoder['columns'][0]['scale'] must be a positive number, got 0",
+    ),
+    "an exponent of no float": (
+        "numbers",
+        (*COLUMNS, 0, "exponent"),
+        2**31,
+        "['exponent'] must be a whole number from",
+    ),
+    "knots that fall": ("numbers", (*COLUMNS, 0, "knots"), [1, 0], "must be two numbers or more, none below the one"),
+    "no knots": (
+        "numbers",
+        (*COLUMNS, 0, "scaling"),
+        "quantile",
+        "must be two numbers or more, none below the one befo",
+    ),
+    "levels that are no texts": (
+        "numbers",
+        (*COLUMNS, 1, "levels"),
+        ["x", 1],
+        "['levels'] must be a list of texts, got",
+    ),
+    "a zone that is none": (
+        "numbers",
+        (*COLUMNS, 2, "zone"),
+        "Nowhere/At all",
+        "['zone'] must be a time zone, got 'No",
+    ),
+    "a zone that is a path": ("numbers", (*COLUMNS, 2, "zone"), "../../etc/passwd\0", "['zone'] must be a time zone"),
+    "a part of no calendar": ("numbers", (*COLUMNS, 2, "parts"), ["moon"], "['parts'] must be some of month, day, wee"),
+    "a part twice": (
+        "numbers",
+        (*COLUMNS, 2, "parts"),
+        ["day", "day"],
+        "['parts'] must be some of month, day, weekday",
+    ),
+    # Its column would be there and never be written: whatever was in memory before would be predicted from.
+    "a year that says what is missing": (
+        "numbers",
+        (*COLUMNS, 2, "year", "missing"),
+        True,
+        "['missing'] must be false",
+    ),
+    "a table of inputs in fractions": (
+        "numbers",
+        ("network", "n_features"),
+        4.5,
+        "['n_features'] must be a whole numb",
+    ),
+    "a type of another network": (
+        "numbers",
+        ("network", "dtype"),
+        "float64",
+        "array 'network.params' must be a vector in",
+    ),
+    "another type of scores": (
+        "numbers",
+        ("conformal",),
+        "probability",
+        "conformal does not fit the targets and the lo",
+    ),
+    "networks that vouch twice": (
+        "numbers",
+        ("vouching",),
+        [0, 0],
+        "header['vouching'] must be numbers of its 1 netwo",
+    ),
+    "a temperature of zero": ("classes", ("temperature",), 0, "header['temperature'] must be a positive number, got 0"),
+    "an epoch in words": (
+        "numbers",
+        ("history", 0, "epoch"),
+        "one",
+        "header['history'][0]['epoch'] must be a whole num",
+    ),
+    "a loss in words": ("numbers", ("history", 0, "loss"), "low", "header['history'][0]['loss'] must be a finite numb"),
+    "a target too many": ("numbers", ("target",), ["a", "b"], "header['target'] must name 1 targets, got ['a', 'b']"),
+    "a size that overflows": ("numbers", ("network", "layers", 0, "units"), 10**300, "params must be a vector of"),
+}
+
+
+@pytest.mark.parametrize("misfit", MISFITS)
+def test_what_does_not_belong_together_is_damaged_and_named(tmp_path, parts, misfit):
+    name, place, value, reason = MISFITS[misfit]
+    header, arrays = copy.deepcopy(parts[name][0]), parts[name][1]
+    at(header, *place[:-1])[place[-1]] = value
+    write_model(tmp_path / "odd.glassnet", header, arrays)
+    with pytest.raises(ModelFileError) as raised:
+        glassnet.load(tmp_path / "odd.glassnet")
+    assert str(raised.value).startswith(f"{tmp_path / 'odd.glassnet'}: is damaged: ")
+    assert reason in str(raised.value)
+    assert raised.value.file == str(tmp_path / "odd.glassnet")
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "reason"),
+    [
+        (
+            "network.params",
+            lambda a: np.where(a == a[0], np.nan, a),
+            "array 'network.params' holds a number that is not",
+        ),
+        ("network.params", lambda a: np.where(a == a[-1], -np.inf, a), "array 'network.params' holds a number that is"),
+        ("network.params", lambda a: a[:, None], "array 'network.params' must be a vector in float32"),
+        ("network.params", lambda a: a.view(np.int32), "array 'network.params' must be a vector in float32"),
+        (
+            "conformal.scores",
+            lambda a: a * np.nan,
+            "array 'conformal.scores' must be a matrix of numbers in float64 with",
+        ),
+        ("conformal.scores", lambda a: a[:0], "array 'conformal.scores' must be a matrix of numbers in float64 with 1"),
+        (
+            "conformal.scores",
+            lambda a: np.hstack([a, a]),
+            "array 'conformal.scores' must be a matrix of numbers in float",
+        ),
+    ],
+)
+def test_numbers_that_no_training_leaves_behind_are_damaged(tmp_path, parts, name, change, reason):
+    header, arrays = parts["numbers"]
+    changed = change(arrays[name])
+    write_model(tmp_path / "odd.glassnet", header, {**arrays, name: changed.astype(changed.dtype)})
+    with pytest.raises(ModelFileError, match=reason):
+        glassnet.load(tmp_path / "odd.glassnet")
+
+
+def test_keys_settings_and_arrays_that_a_reader_does_not_know_are_left_aside(tmp_path, parts):
+    header, arrays = copy.deepcopy(parts["numbers"][0]), parts["numbers"][1]
+    header["invented"] = {"later": [1, 2]}
+    header["arguments"]["later"] = header["settings"]["later"] = "auto"
+    header["encoder"]["options"]["later"] = header["encoder"]["columns"][0]["later"] = 1
+    write_model(tmp_path / "newer.glassnet", header, {**arrays, "later": np.arange(3)})
+    loaded = glassnet.load(tmp_path / "newer.glassnet")
+    assert "later" not in loaded.settings_
+    write_model(tmp_path / "ours.glassnet", *parts["numbers"])
+    X = {"a": [0.5], "b": ["x"], "day": np.array(["2024-02-01"], "M8[us]")}
+    assert loaded.predict(X) == glassnet.load(tmp_path / "ours.glassnet").predict(X)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_model_that_could_not_be_read_again_is_not_written_over_one_that_can(tmp_path, value):
+    X, t = data(60)
+    model = GlassNetRegressor((2,), preset="plain", max_epochs=1, random_state=0).fit(X, t)
+    model.save(tmp_path / "model.glassnet")
+    content = (tmp_path / "model.glassnet").read_bytes()
+    model.network_.params[0] = value
+    with pytest.raises(ModelFileError) as raised:
+        model.save(tmp_path / "model.glassnet")
+    assert str(raised.value) == (
+        f"{tmp_path / 'model.glassnet'}: cannot hold the model: array 'network.params' holds a number that is not "
+        "finite. It could not be read again, so it is not written."
+    )
+    assert (tmp_path / "model.glassnet").read_bytes() == content
+
+
+def test_a_reason_is_no_longer_than_a_screen_can_show(tmp_path, parts):
+    header = {**parts["numbers"][0], "network": {"x" * 100_000: 1}}
+    write_model(tmp_path / "odd.glassnet", header, parts["numbers"][1])
+    with pytest.raises(ModelFileError) as raised:
+        glassnet.load(tmp_path / "odd.glassnet")
+    assert len(str(raised.value)) < 1000
+
+
+def test_a_model_of_bytes_is_the_model_of_the_file(tmp_path, parts):
+    write_model(tmp_path / "model.glassnet", *parts["numbers"])
+    model = load_from_bytes((tmp_path / "model.glassnet").read_bytes())
+    assert np.array_equal(model.network_.params, parts["numbers"][1]["network.params"])
 
 
 def test_a_file_written_before_there_were_scorers_and_intervals_is_read(tmp_path):

@@ -1,10 +1,17 @@
 import errno
 import os
+import re
+import signal
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+from faults import FAULTS, failing, sweep
 
+from glassnet.files import atomic
 from glassnet.files.atomic import replacing, write_bytes
 
 posix = pytest.mark.skipif(os.name != "posix", reason="permissions and links as POSIX has them")
@@ -208,3 +215,128 @@ def test_a_read_only_file_is_not_replaced(tmp_path, monkeypatch):
         write_bytes(target, b"new")
     assert target.read_bytes() == b"old"
     assert names(tmp_path) == ["file"]
+
+
+# Every call to the system fails, one after the other
+
+
+LEFT_OVER = re.compile(r"\.glassnet-[0-9a-f]{16}\.tmp")
+
+
+def age(path, seconds):
+    """Make a file seem to have been written so long ago."""
+    then = time.time() - seconds
+    os.utime(path, (then, then))
+
+
+@pytest.mark.parametrize("old", [b"old content", None], ids=["over an old file", "new"])
+def test_whichever_call_fails_there_is_the_old_file_or_the_new_one(tmp_path, old):
+    target, new = tmp_path / "file", bytes(range(256)) * 200  # several writes, as the buffer holds less
+
+    def write():
+        for path in tmp_path.iterdir():
+            path.unlink()
+        if old is not None:
+            target.write_bytes(old)
+        with replacing(target) as file:
+            for start in range(0, len(new), 1000):
+                file.write(new[start : start + 1000])
+
+    def check(ended, fault):
+        found = target.read_bytes() if target.exists() else None
+        assert found in ((new,) if ended else (old, new))
+        others = [name for name in names(tmp_path) if name != "file"]
+        assert all(LEFT_OVER.fullmatch(name) for name in others)
+        assert len(others) <= fault.lasting  # who cannot write any more cannot clean up either
+
+    runs = sweep(write, check)
+    assert runs > 10 * len(FAULTS)  # open, chmod, seven writes or so, fsync, close, replace, the folder's three
+
+
+def test_the_error_that_is_told_is_the_first_one(tmp_path):
+    for fault in FAULTS[:2]:
+        with failing(2, fault), pytest.raises(OSError, match="No space left on device") as raised:
+            write_bytes(tmp_path / "file", b"content")
+        assert raised.value.__context__ is None  # the cleaning up, which failed as well, says nothing
+
+
+# What a killed process leaves
+
+
+@posix
+def test_what_a_killed_process_left_is_removed_by_the_next_one_that_writes_there(tmp_path):
+    program = (
+        "import os, signal, sys\n"
+        "from glassnet.files.atomic import replacing\n"
+        "with replacing(sys.argv[1]) as file:\n"
+        "    file.write(b'half of the n')\n"
+        "    file.flush()\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+    for left in (1, 2):
+        killed = subprocess.run([sys.executable, "-c", program, str(target)])
+        assert killed.returncode == -signal.SIGKILL
+        assert target.read_bytes() == b"old"
+        assert len(names(tmp_path)) == 1 + left  # the first one is too young to be sure that nobody writes to it
+    for path in tmp_path.glob(".glassnet-*"):
+        age(path, 60)
+    write_bytes(tmp_path / "another", b"new")
+    assert names(tmp_path) == ["another", "file"]
+
+
+@posix
+def test_the_file_of_a_writer_at_work_is_left_alone_however_old_it_is(tmp_path):
+    with replacing(tmp_path / "slow") as file:
+        file.write(b"the end of a long story")
+        file.flush()
+        for path in tmp_path.iterdir():
+            age(path, 7 * 86_400)
+        write_bytes(tmp_path / "quick", b"new")
+    assert (tmp_path / "slow").read_bytes() == b"the end of a long story"
+    assert names(tmp_path) == ["quick", "slow"]
+
+
+def test_a_file_that_took_long_to_write_is_not_taken_for_abandoned_just_before_it_is_renamed(tmp_path, monkeypatch):
+    ages, replace = [], os.replace
+
+    def watched_replace(source, target):
+        ages.append(time.time() - os.stat(source).st_mtime)
+        write_bytes(tmp_path / "another", b"") if len(ages) == 1 else None  # its lock has ended by now
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", watched_replace)
+    with replacing(tmp_path / "file") as file:
+        file.write(b"content")
+        file.flush()
+        age(next(tmp_path.iterdir()), 3600)
+    assert ages[0] < 10
+    assert (tmp_path / "file").read_bytes() == b"content"
+
+
+def test_where_there_are_no_locks_a_day_is_waited(tmp_path, monkeypatch):
+    monkeypatch.setattr(atomic, "_lock", lambda descriptor: None)
+    abandoned, young = tmp_path / f".glassnet-{'0' * 16}.tmp", tmp_path / f".glassnet-{'1' * 16}.tmp"
+    for path, seconds in ((abandoned, 2 * 86_400), (young, 3600)):
+        path.write_bytes(b"half")
+        age(path, seconds)
+    write_bytes(tmp_path / "file", b"new")
+    assert names(tmp_path) == [young.name, "file"]
+
+
+def test_files_with_other_names_folders_and_links_are_left_alone(tmp_path):
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    others = [
+        ".glassnet-1.tmp",
+        f".glassnet-{'g' * 16}.tmp",
+        f"x.glassnet-{'0' * 16}.tmp",
+        f".glassnet-{'0' * 16}.tmp~",
+    ]
+    for name in others:
+        (kept / name).write_bytes(b"mine")
+        age(kept / name, 7 * 86_400)
+    (kept / f".glassnet-{'2' * 16}.tmp").mkdir()
+    write_bytes(kept / "file", b"new")
+    assert names(kept) == sorted([*others, f".glassnet-{'2' * 16}.tmp", "file"])

@@ -1,11 +1,13 @@
 import contextlib
 import enum
+import gc
 import gzip
 import io
 import json
 import os
 import pickle
 import struct
+import tracemalloc
 import zipfile
 
 import numpy as np
@@ -17,12 +19,14 @@ from hypothesis.extra import numpy as hnp
 
 from glassnet.errors import ModelFileError
 from glassnet.files.model_format import read_header, read_model, write_model
+from glassnet.files.plain import from_json
+from glassnet.files.weighing import weight_of
 
 HEADER = {"written_by": "0.1.0", "layers": [{"kind": "dense", "width": 5}], "classes": ["a", "b"], "rate": 0.1}
 ARRAYS = {"params": np.arange(5, dtype=np.float32), "codes": np.array([[1, 2], [3, 4]], dtype=np.int64)}
 
 TYPES = ["f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "?"]
-names = st.text(st.characters(exclude_categories=["Cs"]), max_size=8).filter(lambda name: name != "__metadata__")
+names = st.text("az_AZ09./-", min_size=1, max_size=8)
 arrays = st.dictionaries(
     names,
     st.sampled_from(TYPES).flatmap(
@@ -197,6 +201,7 @@ def test_the_header_must_say_who_writes_and_nothing_else_about_the_format(tmp_pa
     assert str(raised.value) == message
 
 
+NAME = "must have a name of 1 to 128 letters, digits and _ . / - of ASCII"
 ALL_TYPES = "float16, float32, float64, int8, int16, int32, int64, uint8, uint16, uint32, uint64, bool"
 
 
@@ -207,9 +212,10 @@ ALL_TYPES = "float16, float32, float64, int8, int16, int32, int64, uint8, uint16
         ("a", np.array([None]), f"arrays['a'] must be of type {ALL_TYPES}, got 'object'"),
         ("a", np.array([1j]), f"arrays['a'] must be of type {ALL_TYPES}, got 'complex128'"),
         ("a", [1.0], "arrays['a'] must be a NumPy array, got 'list'"),
-        ("__metadata__", np.ones(1), "arrays['__metadata__'] must have a name that is text and not '__metadata__'"),
-        (3, np.ones(1), "arrays[3] must have a name that is text and not '__metadata__'"),
-        ("\ud800", np.ones(1), "arrays['\\ud800'] must have a name that is text and not '__metadata__'"),
+        ("__metadata__", np.ones(1), f"arrays['__metadata__'] {NAME}"),
+        (3, np.ones(1), f"arrays[3] {NAME}"),
+        ("é", np.ones(1), f"arrays['é'] {NAME}"),
+        ("", np.ones(1), f"arrays[''] {NAME}"),
     ],
 )
 def test_an_array_that_the_file_cannot_hold_is_named(tmp_path, name, array, message):
@@ -459,19 +465,264 @@ def test_an_array_without_a_place_is_damaged(tmp_path, entry):
         assert complaint(path, read) == f"is damaged: its table does not say where array 'weights' is. {AGAIN}"
 
 
+NO_SHAPE = "array 'weights' has a shape that is none"
+NO_PLACE = "its table does not say where array 'weights' is"
+NO_TYPE = "array 'weights' is of a type that is not known"
+THREE = "array 'weights' must have data_offsets, dtype, shape, and nothing else"
+
+
 @pytest.mark.parametrize(
-    "entry",
+    ("change", "reason"),
     [
-        {"dtype": "F64", "shape": [2], "data_offsets": [0, 0]},
-        {"dtype": "F64", "shape": [2**40, 2**40], "data_offsets": [0, 0]},
-        {"dtype": "F8_E4M3", "shape": [0], "data_offsets": [0, 0]},
-        {"dtype": "nonsense", "shape": [0], "data_offsets": [0, 0]},
-        {"dtype": "F64", "shape": [-1], "data_offsets": [0, 0]},
-        {"dtype": "F64", "shape": [0], "data_offsets": [-8, 0]},
+        ({"shape": [3]}, "array 'weights' needs 24 bytes, and its place has 16"),
+        ({"shape": [1]}, "array 'weights' needs 8 bytes, and its place has 16"),
+        ({"shape": []}, "array 'weights' needs 8 bytes, and its place has 16"),
+        ({"shape": [2**33, 2**33]}, f"array 'weights' needs {2**69:,} bytes, and its place has 16"),
+        ({"shape": [2**33, 2**31, 2]}, f"array 'weights' needs {2**68:,} bytes, and its place has 16"),
+        ({"shape": [2**41, 0]}, NO_SHAPE),
+        ({"shape": [1] * 9}, NO_SHAPE),
+        ({"shape": [-2]}, NO_SHAPE),
+        ({"shape": [2.0]}, NO_SHAPE),
+        ({"shape": [True, 2]}, NO_SHAPE),
+        ({"shape": "2"}, NO_SHAPE),
+        ({"shape": {"0": 2}}, NO_SHAPE),
+        ({"dtype": "F8_E4M3"}, NO_TYPE),
+        ({"dtype": "object"}, NO_TYPE),
+        ({"dtype": ["F64"]}, NO_TYPE),
+        ({"dtype": None}, NO_TYPE),
+        ({"data_offsets": [-8, 8]}, NO_PLACE),
+        ({"data_offsets": [0, 16, 16]}, NO_PLACE),
+        ({"data_offsets": [0.0, 16.0]}, NO_PLACE),
+        ({"data_offsets": [False, 16]}, NO_PLACE),
+        ({"data_offsets": [16, 0]}, "array 'weights' needs 16 bytes, and its place has -16"),
+        ({"data_offsets": [8, 24]}, "array 'weights' leaves bytes before it that belong to none"),
+        ({"data_offsets": [2**63, 2**63 + 16]}, "array 'weights' leaves bytes before it that belong to none"),
+        ({"url": "http://example.org/weights"}, THREE),
     ],
-    ids=["bytes missing", "overflow", "foreign type", "no type", "negative shape", "negative place"],
 )
-def test_an_array_that_does_not_fit_its_bytes_is_damaged(tmp_path, entry):
-    message = complaint(a_file(tmp_path / "m", weights=entry))
-    assert message.startswith("is damaged: its arrays cannot be read (")
-    assert message.endswith(AGAIN)
+def test_an_array_that_does_not_fit_its_place_is_damaged(tmp_path, change, reason):
+    entry = {"dtype": "F64", "shape": [2], "data_offsets": [0, 16]} | change
+    path = a_file(tmp_path / "m", {"written_by": "1"}, weights=entry)
+    path.write_bytes(path.read_bytes() + bytes(16))
+    for read in (read_model, read_header):
+        assert complaint(path, read) == f"is damaged: {reason}. {AGAIN}"
+
+
+@pytest.mark.parametrize("name", ["", "é", "a b", "a" * 129, "../../etc/passwd\n", "\x00"])
+def test_an_array_of_a_strange_name_is_damaged(tmp_path, name):
+    path = a_file(tmp_path / "m", {"written_by": "1"}, **{name: {"dtype": "F64", "shape": [0], "data_offsets": [0, 0]}})
+    assert complaint(path) == f"is damaged: its table has an array of the name {name[:40]!r}, which is none. {AGAIN}"
+
+
+@pytest.mark.parametrize(
+    ("places", "reason"),
+    [
+        ({"a": [0, 8], "b": [0, 8]}, "array 'b' overlaps the array before it"),
+        ({"a": [0, 8], "b": [4, 12]}, "array 'b' overlaps the array before it"),
+        ({"a": [0, 8], "b": [16, 24]}, "array 'b' leaves bytes before it that belong to none"),
+        ({"a": [8, 16]}, "array 'a' leaves bytes before it that belong to none"),
+    ],
+    ids=["the same", "partly", "a hole", "a hole at the start"],
+)
+def test_arrays_follow_each_other_without_gap_or_overlap(tmp_path, places, reason):
+    table = {name: {"dtype": "I64", "shape": [1], "data_offsets": place} for name, place in places.items()}
+    path = a_file(tmp_path / "m", {"written_by": "1"}, **table)
+    path.write_bytes(path.read_bytes() + bytes(max(stop for _, stop in places.values())))
+    assert complaint(path) == f"is damaged: {reason}. {AGAIN}"
+
+
+def test_arrays_may_stand_in_any_order_and_at_places_that_their_type_would_not_choose(tmp_path):
+    table = {
+        "late": {"dtype": "F64", "shape": [1], "data_offsets": [3, 11]},
+        "early": {"dtype": "BOOL", "shape": [3], "data_offsets": [0, 3]},
+        "none": {"dtype": "F32", "shape": [0, 5], "data_offsets": [3, 3]},
+    }
+    path = a_file(tmp_path / "m", {"written_by": "1"}, **table)
+    path.write_bytes(path.read_bytes() + bytes([1, 0, 1]) + struct.pack("<d", 0.5))
+    _, arrays = read_model(path)
+    assert list(arrays) == ["early", "late", "none"]
+    assert arrays["early"].tolist() == [True, False, True]
+    assert arrays["late"].tolist() == [0.5]
+    assert arrays["late"].flags.aligned
+    assert arrays["none"].shape == (0, 5)
+
+
+def test_truth_values_are_0_or_1(tmp_path):
+    path = a_file(tmp_path / "m", {"written_by": "1"}, a={"dtype": "BOOL", "shape": [2], "data_offsets": [0, 2]})
+    path.write_bytes(path.read_bytes() + b"\x01\x02")
+    assert complaint(path) == f"is damaged: array 'a' has truth values that are neither 0 nor 1. {AGAIN}"
+
+
+def test_a_table_has_no_more_arrays_than_any_model_needs(tmp_path):
+    nothing = {"dtype": "F64", "shape": [0], "data_offsets": [0, 0]}
+    path = a_file(tmp_path / "m", {"written_by": "1"}, **{f"a{k}": nothing for k in range(10_001)})
+    assert complaint(path) == f"is damaged: its table has 10,001 arrays, and no more than 10,000 are read. {AGAIN}"
+
+
+# What JSON allows, and no file of ours has
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"a": 1, "a": 2}', "the key 'a' stands twice in one object"),
+        ('{"x": [{"a": {}, "b": 1, "b": 1}]}', "the key 'b' stands twice in one object"),
+        ('{"a": 1e999}', "a number is too large"),
+        ('{"a": -1e999}', "a number is too large"),
+        ('{"a": 1' + "0" * 400 + "}", "a number is too large"),
+        ('{"a": Infinity}', "Infinity is not JSON"),
+        ('{"a": -Infinity}', "-Infinity is not JSON"),
+        ('{"a": "\\ud800"}', "a text holds half a character (a lone surrogate)"),
+        ('{"\\udfff": 1}', "a text holds half a character (a lone surrogate)"),
+        ('{"a": ' + "[" * 64 + "1" + "]" * 64 + "}", "nested more than 64 levels deep"),
+        ('{"a": ' + "[" * 5000 + "]" * 5000 + "}", None),  # by the parser or by us
+        ('{"a": 1' + "0" * 5000 + "}", None),  # by Python's own limit of digits
+    ],
+)
+def test_json_that_readers_take_in_different_ways_or_that_costs_too_much_is_damaged(tmp_path, text, reason):
+    inner = '{"format": "glassnet", "format_version": 1, "written_by": "1", ' + text[1:]
+    outer = a_file(tmp_path / "outer", {"written_by": "1"}).read_bytes()[8:].decode()
+    outer = outer[:-1] + ", " + text[1:]
+    (tmp_path / "outer").write_bytes(struct.pack("<Q", len(outer)) + outer.encode())
+    for path, what in ((a_file(tmp_path / "inner", inner), "header"), (tmp_path / "outer", "table of arrays")):
+        for read in (read_model, read_header):
+            message = complaint(path, read)
+            assert message.startswith(f"is damaged: its {what} is not JSON ({reason or ''}")
+            assert message.endswith(f"). {AGAIN}")
+
+
+@pytest.mark.parametrize("where", ["another entry of the metadata", "a key", "an array"])
+def test_a_text_of_enormous_length_is_taken_for_the_header_only_where_that_stands(tmp_path, where):
+    long = json.dumps({"format": "glassnet", "format_version": 1, "written_by": "1", "x": "x" * 600_000})
+    table = {"__metadata__": {"glassnet": "the header"}}
+    if where == "another entry of the metadata":
+        table["__metadata__"]["other"] = long
+    elif where == "a key":
+        table["__metadata__"][long] = "a"
+    else:
+        table["a"] = long
+    text = json.dumps(table).encode()
+    (tmp_path / "m").write_bytes(struct.pack("<Q", len(text)) + text)
+    assert complaint(tmp_path / "m") == f"is damaged: its table of arrays holds a text of enormous length. {AGAIN}"
+
+
+def test_a_header_of_megabytes_comes_back_with_all_its_escapes(tmp_path):
+    texts = ['"', "\\", '\\\\"', "\n\t\x00", "é漢😀", "/", "\\u0041"] * 50_000
+    write_model(tmp_path / "m", HEADER | {"texts": texts}, ARRAYS)
+    assert (tmp_path / "m").stat().st_size > 2_000_000
+    assert read_header(tmp_path / "m")["texts"] == texts
+
+
+def test_a_text_is_weighed_before_anything_is_made_of_it(tmp_path):
+    path = a_file(tmp_path / "m", '{"format": "glassnet", "x": [' + ",".join(["[]"] * 500_000) + "]}")
+    message = complaint(path)
+    most = 3 * path.stat().st_size + 48 * 2**20
+    assert message.startswith("is damaged: its header is not JSON (it would take ")
+    assert message.endswith(f" bytes of memory, and for its size no more than {most:,}). {AGAIN}")
+
+
+@pytest.mark.parametrize(
+    "text", [b'"', b'"' + b'\\"' * 300_000, b'{"a' + b'\\"' * 300_000, b'"a"' + b" " * 10**6, b"\\" * 10**6]
+)
+def test_a_text_is_weighed_in_one_pass_over_it_also_where_a_string_never_ends(text):
+    assert weight_of(text) >= len(text)  # a pattern that went back at each of the marks would need minutes
+
+
+def test_the_history_of_twenty_thousand_epochs_is_written_and_read(tmp_path):
+    names = ("epoch", "step", "loss", "validation_loss", "validation_accuracy", "learning_rate")
+    history = [dict(zip(names, (k, 2 * k, k / 7, k / 11, k / 13, 1e-3), strict=True)) for k in range(20_000)]
+    write_model(tmp_path / "m", HEADER | {"history": history}, ARRAYS)
+    assert memory_of(lambda: read_header(tmp_path / "m")) <= 4 * (tmp_path / "m").stat().st_size + 64 * 2**20
+    assert read_header(tmp_path / "m")["history"] == history
+
+
+def test_characters_beyond_ascii_are_spelled_out_in_both_texts(tmp_path):
+    header = '{"format": "glassnet", "format_version": 1, "written_by": "é"}'
+    table = json.dumps({"__metadata__": {"glassnet": header}})
+    for path, text, what in (
+        (tmp_path / "inner", table, "header"),
+        (tmp_path / "outer", table.replace("\\u00e9", "é"), "table of arrays"),
+    ):
+        path.write_bytes(struct.pack("<Q", len(text.encode())) + text.encode())
+        assert complaint(path) == f"is damaged: its {what} holds characters that are not ASCII. {AGAIN}"
+
+
+def test_what_no_reader_would_take_is_not_written_and_the_old_file_stays(model):
+    with pytest.raises(ModelFileError) as raised:
+        write_model(model, HEADER, {f"a{k}": np.zeros(0) for k in range(10_001)})
+    assert str(raised.value) == (
+        "header cannot be written: the file is damaged: its table has 10,001 arrays, and no more than 10,000 are read"
+    )
+    assert list(read_model(model)[1]) == ["codes", "params"]
+
+
+@pytest.mark.parametrize("value", ["\ud800", {"\udc00": 1}, 10**400])
+def test_text_and_numbers_that_no_other_language_could_read_are_not_written(tmp_path, value):
+    with pytest.raises(ModelFileError, match=r"^header\['x'\]"):
+        write_model(tmp_path / "m", HEADER | {"x": value}, {})
+
+
+def memory_of(work):
+    """The most bytes that were allocated at a time, by Python and NumPy, while `work` ran."""
+    gc.collect()
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+# Texts that take the most memory for their length, repeated until a table is a few megabytes long.
+BOMBS = {
+    "empty lists": ("[%s]", "[]"),
+    "empty objects": ("[%s]", "{}"),
+    "small objects": ("[%s]", '{"":1}'),
+    "lists of one": ("[%s]", "[1]"),
+    "objects in objects": ("[%s]", '{"a":{}}'),
+    "objects of eleven keys": ("[%s]", "{" + ",".join(f'"{key}":1' for key in "abcdefghijk") + "}"),
+    "different keys": ("{%s}", '"%x":1'),
+    "objects of different keys": ("[%s]", '{"%x":1}'),
+    "keys after many objects": ('{"":[' + "{}," * 20_000 + "{}],%s}", '"%x":1'),
+    "keys of an object that never ends": ("{%s", '"%x":1'),
+    "short texts": ("[%s]", '"ab"'),
+    "colons in texts": ("[%s]", '"::"'),
+    "numbers": ("[%s]", "0.5"),
+}
+
+
+def repeated(one, n_bytes):
+    """A text as often as fits, its number in it where there is a place for it."""
+    count = n_bytes // (len(one) + 4 if "%" in one else len(one) + 1)
+    return ",".join(one % k for k in range(count)) if "%" in one else ",".join([one] * count)
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_file_takes_at_most_four_times_its_size_and_64_mib(tmp_path, bomb):
+    frame, one = BOMBS[bomb]
+    inside = frame % repeated(one, 1_000_000)
+    path = a_file(tmp_path / "m", '{"format":"glassnet","format_version":1,"written_by":"1","x":' + inside + "}")
+
+    def work():
+        with contextlib.suppress(ModelFileError):
+            read_header(path)
+
+    assert memory_of(work) <= 4 * path.stat().st_size + 64 * 2**20
+
+
+@pytest.mark.parametrize("bomb", BOMBS)
+def test_a_text_is_never_weighed_too_light_nor_much_too_heavy(bomb):
+    frame, one = BOMBS[bomb]
+    text = frame % repeated(one, 100_000)
+
+    def work():
+        with contextlib.suppress(ValueError):
+            from_json(text)
+
+    real = memory_of(work)
+    assert real <= weight_of(text.encode()) <= 6 * real
+
+
+def test_arrays_are_read_into_memory_once(tmp_path):
+    write_model(tmp_path / "m", HEADER, {f"a{k}": np.ones(10**6) for k in range(4)})
+    assert memory_of(lambda: read_model(tmp_path / "m")) < 1.1 * 32e6

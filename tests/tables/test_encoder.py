@@ -1,5 +1,6 @@
 import datetime
 import json
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -10,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from glassnet.errors import DataError, NearlyUniqueWarning, OptionError
+from glassnet.tables import category
 from glassnet.tables.encoder import SCALINGS, TableEncoder
 from glassnet.tables.frames import split_target, table_of
 from glassnet.tables.reading import read_table
@@ -141,6 +143,28 @@ def test_rare_levels_share_a_column_that_takes_unseen_ones():
     assert found[:, 10].tolist() == [1, 1, 0, 0]
     assert found[2].tolist() == [0] * 9 + [1, 0]
     assert not found[3].any()  # fit saw no missing value
+
+
+@pytest.mark.parametrize("values", [["a", "b", "c", None], ["a", "b", "c", "a"], list("abcdefghijkl") * 3 + ["z"]])
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_a_column_of_many_levels_is_written_entry_by_entry_to_the_same_matrix(monkeypatch, values, dtype):
+    encoder = TableEncoder(columns={"a": "category"}, dtype=dtype).fit({"a": np.array(values, object)})
+    rows = {"a": np.array([*values, "new", None], object)}
+    expected = encoder.transform(rows)
+    monkeypatch.setattr(category, "MOST_IN_TABLE", 0)
+    assert np.array_equal(encoder.transform(rows), expected)
+
+
+def test_a_column_of_very_many_levels_takes_no_memory_in_the_square_of_their_number():
+    levels = [f"level {k}" for k in range(5000)]
+    encoder = TableEncoder(columns={"a": {"kind": "category", "max_levels": 5000}}, min_count=1)
+    encoder.fit({"a": np.array(levels, object)})
+    tracemalloc.start()
+    matrix = encoder.transform({"a": np.array(levels[:3], object)})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert matrix.sum(axis=1).tolist() == [1, 1, 1]
+    assert peak < 20 * matrix.nbytes + 1e6  # a table of all levels would take 100 MB
 
 
 def test_the_most_frequent_levels_are_kept():

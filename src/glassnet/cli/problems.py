@@ -14,7 +14,7 @@ import typer
 
 from glassnet.errors import GlassNetError, GlassNetWarning, OptionError, TrainingDiverged
 
-__all__ = ["FAULT", "INTERRUPTED", "MISUSE", "exit_code_of", "in_flags"]
+__all__ = ["FAULT", "INTERRUPTED", "MISUSE", "exit_code_of", "in_flags", "spelled_out"]
 
 FAULT, MISUSE, INTERRUPTED = 1, 2, 130
 
@@ -114,7 +114,14 @@ def in_flags(text: str) -> str:
 
 
 def _one_line(text: str) -> str:
-    return " ".join(text.split())
+    return spelled_out(" ".join(text.split()))
+
+
+def spelled_out(text: str) -> str:
+    """A text without what would command the terminal, to clear the screen or change its title: "\\x1b[2J"."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)
 
 
 def _show_our_warnings() -> None:

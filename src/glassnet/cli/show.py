@@ -8,9 +8,10 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
-from rich.markup import escape
+from rich.markup import escape as without_markup
 from rich.table import Table
 
+from glassnet.cli.problems import spelled_out
 from glassnet.tables.wording import number
 
 if TYPE_CHECKING:
@@ -19,6 +20,12 @@ if TYPE_CHECKING:
 MOST_CLASSES = 30  # that the table shows
 
 __all__ = ["console", "escape", "numbers_of", "plain_table", "print_json", "print_report", "print_table", "size_of"]
+
+
+def escape(text: str) -> str:
+    """A text of the user's, or of a stranger's file, for a console of rich: its brackets are brackets, and its control
+    characters are spelled out."""
+    return without_markup(spelled_out(text))
 
 
 def console(*, error: bool = False) -> Console:

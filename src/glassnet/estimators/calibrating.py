@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.errors import DataError, OptionError, require_choice, require_number
+from glassnet.errors import DataError, ModelFileError, OptionError, require_choice, require_number
 from glassnet.estimators.samples import Samples
 from glassnet.maths.calibration import (
     find_temperature,
@@ -79,12 +79,32 @@ class Conformal:
         return {"scores": self.scores} | ({} if self.weights is None else {"weights": self.weights})
 
 
-def conformal_of(kind: str, arrays: dict[str, np.ndarray]) -> Conformal:
-    """Make it again from a file; ValueError where the data does not fit."""
+def kind_of_scores(targets: Any, loss: Any) -> str | None:
+    """Which of `KINDS` belongs to these targets and this loss; None for labels that do not exclude each other."""
+    if targets.kind != "numbers":
+        return "probability" if targets.kind == "classes" else None
+    return {"quantile": "quantile", "poisson": "pearson"}.get(loss.name, "residual")
+
+
+def conformal_of(kind: str, arrays: dict[str, np.ndarray], targets: Any, loss: Any) -> Conformal:
+    """Make it again from a file; ModelFileError where the data does not fit the targets and the loss."""
+    if kind not in KINDS or kind != kind_of_scores(targets, loss):
+        raise ModelFileError("does not fit the targets and the loss", argument="conformal", value=kind)
+    if "scores" not in arrays:
+        raise ModelFileError("is missing", argument="array 'conformal.scores'")
     scores, weights = arrays["scores"], arrays.get("weights")
-    if kind not in KINDS or scores.ndim != 2 or (weights is not None and weights.shape != scores.shape[:1]):
-        raise ValueError("its conformal scores do not fit")
+    width = 1 if kind == "probability" else targets.n_outputs(loss)
+    if scores.ndim != 2 or not len(scores) or not _are_numbers(scores, (len(scores), width)):
+        rule = f"must be a matrix of numbers in float64 with {width} column{'s' * (width > 1)}"
+        raise ModelFileError(rule, argument="array 'conformal.scores'")
+    if weights is not None and not (_are_numbers(weights, scores.shape[:1]) and weights.min() >= 0 < weights.max()):
+        raise ModelFileError("must be a weight for each row of scores", argument="array 'conformal.weights'")
     return Conformal(kind, scores, weights)
+
+
+def _are_numbers(array: np.ndarray, shape: tuple[int, ...]) -> bool:
+    """Whether an array, which holds something, is of this shape, in float64, and without a NaN."""
+    return array.dtype == np.float64 and array.shape == shape and not np.isnan(array.min())
 
 
 def rows_to_calibrate_on(n_rows: int, seed: int) -> np.ndarray:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import glassnet
-from glassnet.errors import OptionError
+from glassnet.errors import ModelFileError, OptionError
 from glassnet.estimators.settings import plain_option
 from glassnet.estimators.targets import plain_label
-from glassnet.files.model_format import write_model
+from glassnet.files.atomic import write_bytes
+from glassnet.files.model_format import bytes_of_model
 from glassnet.maths.losses import Loss
 from glassnet.maths.optimisers import Optimiser
 from glassnet.maths.schedules import Schedule
@@ -50,7 +52,22 @@ def save(estimator: Any, path: str | Path) -> None:
         header["conformal"] = estimator._conformal.kind
         header["vouching"] = [networks.index(network) for network in estimator._vouching]
         parts |= {CONFORMAL + name: a for name, a in estimator._conformal.arrays().items()}
-    write_model(path, header, parts)
+    content = bytes_of_model(header, parts)
+    _require_readable(content, path)
+    write_bytes(path, content)
+
+
+def _require_readable(content: bytes, path: str | os.PathLike[str]) -> None:
+    """Raise ModelFileError for what `load` would refuse, such as weights that are not finite: the model is still there
+    now, and so is the file that it would have replaced."""
+    from glassnet.estimators.loading import load_from_bytes  # here, since it takes names from this module
+
+    try:
+        load_from_bytes(content)
+    except ModelFileError as error:
+        rule = error.rule.removeprefix("is damaged: ")
+        remedy = "It could not be read again, so it is not written."
+        raise ModelFileError(f"cannot hold the model: {rule}", file=path, remedy=remedy) from error
 
 
 def all_networks(estimator: Any) -> list[Network]:

@@ -364,4 +364,4 @@ def option_from(name: str, value: Any) -> Any:
         return {label_from(label): weight for label, weight in value["classes"]}
     if isinstance(value, dict) and name in makers:
         return makers[name](**value)
-    return tuple(value) if name in ("hidden_layer_sizes", "quantiles") and value is not None else value
+    return tuple(value) if name in ("hidden_layer_sizes", "quantiles") and isinstance(value, list) else value

@@ -5,13 +5,15 @@ Each class is fitted on y, holds plain data, and says which loss and how many ou
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, NoReturn
 
 import numpy as np
 
-from glassnet.errors import DataError, OneHotWarning, OptionError, warn
+from glassnet.errors import DataError, ModelFileError, OneHotWarning, warn
+from glassnet.files.fields import Fields
 from glassnet.maths.losses import Loss, Quantile, one_hot
 from glassnet.tables.families import is_missing
 from glassnet.tables.frames import listed, target_of
@@ -29,6 +31,8 @@ __all__ = [
 ]
 
 
+LABEL_TYPE = re.compile(r"[<>|=]?([biuf](1|2|4|8|16)|O[48]?|[US][0-9]{1,8})")  # as NumPy spells the types of labels
+MOST_LABEL_BYTES = 2**25  # that the labels of a file may take: one of text has room for the longest in each
 TINY = -100  # exponents of 2 below which numbers are enlarged, or their squares would vanish
 
 
@@ -319,8 +323,12 @@ def plain_label(label: Any) -> Any:
 
 
 def label_from(data: Any) -> Any:
-    """The label that `plain_label` wrote."""
-    return data["bytes"].encode("latin-1") if isinstance(data, dict) else data
+    """The label that `plain_label` wrote; ModelFileError for what is none."""
+    if isinstance(data, dict):
+        return Fields(data, "label").text("bytes").encode("latin-1")
+    if not isinstance(data, str | int | float):
+        raise ModelFileError("must be text, a number or a truth value", argument="label", value=data)
+    return data
 
 
 def numbers(y: Any) -> np.ndarray:
@@ -341,15 +349,31 @@ def numbers(y: Any) -> np.ndarray:
 
 
 def targets_from(data: dict[str, Any]) -> ClassTargets | MultilabelTargets | NumberTargets:
-    """Make targets again from their plain data."""
-    kind = data["kind"]
+    """Make targets again from their plain data; ModelFileError, naming the field, where it is none."""
+    fields = Fields(data, "targets")
+    kind = fields.choice("kind", ("classes", "multilabel", "numbers"))
     if kind == "classes":
-        return ClassTargets(np.array(list(map(label_from, data["classes"])), dtype=np.dtype(data["dtype"])))
+        return ClassTargets(_classes_from(fields))
     if kind == "multilabel":
-        return MultilabelTargets(int(data["n_labels"]))
-    if kind == "numbers":
-        return NumberTargets(np.array(data["centre"], float), np.array(data["scale"], float), bool(data["flat"]))
-    raise OptionError("is no kind of target", argument="kind", value=kind)
+        return MultilabelTargets(fields.whole("n_labels", 2))
+    centre, scale = fields.numbers("centre"), fields.numbers("scale", positive=True)
+    if not centre or len(centre) != len(scale):
+        rule = f"must hold a number for each of {len(centre)} targets"
+        raise ModelFileError(rule, argument=fields.place_of("scale"), value=scale)
+    return NumberTargets(np.array(centre), np.array(scale), fields.flag("flat"))
+
+
+def _classes_from(fields: Fields) -> np.ndarray:
+    """The labels as an array of their type, of which two or more are there, each once and in order."""
+    labels = [label_from(label) for label in fields.sequence("classes")]
+    dtype = fields.text("dtype")
+    if not LABEL_TYPE.fullmatch(dtype) or np.dtype(dtype).itemsize * len(labels) > MOST_LABEL_BYTES:
+        raise ModelFileError("must be a NumPy type of labels", argument=fields.place_of("dtype"), value=dtype)
+    classes = np.array(labels, dtype=np.dtype(dtype))
+    if classes.ndim != 1 or len(classes) < 2 or not np.all(classes[1:] > classes[:-1]):
+        rule = "must be two labels or more, each once and in order"
+        raise ModelFileError(rule, argument=fields.place_of("classes"), value=labels)
+    return classes
 
 
 def _checked(y: Any, argument: str = "y") -> np.ndarray:

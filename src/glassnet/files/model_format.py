@@ -6,40 +6,53 @@ whose text is our header, itself JSON:
 
     {"format": "glassnet", "format_version": 1, "written_by": "0.1.0", ... whatever the caller adds ...}
 
-Source: the safetensors format, https://github.com/huggingface/safetensors#format.
+A file may come from anyone. Reading it imports and evaluates nothing; the table is checked against the size of the file
+before anything is made of it, and what is made takes memory and time in proportion to the file: docs/format.md says
+all that is checked here. Source: the safetensors format, https://github.com/huggingface/safetensors#format.
 """
 
 from __future__ import annotations
 
+import io
+import json
 import os
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import safetensors.numpy
-from safetensors import SafetensorError
 
 from glassnet.errors import GlassNetError, ModelFileError, nearest
+from glassnet.files.arrays import TYPES, Place, arrays_in, is_name, places_of
 from glassnet.files.atomic import write_bytes
 from glassnet.files.foreign import looks_like
-from glassnet.files.plain import from_json, to_json
+from glassnet.files.plain import from_json, string_of, to_json
+from glassnet.files.versions import FORMAT_VERSION, migrated
+from glassnet.files.weighing import long_string
 
-__all__ = ["CHECKPOINT", "FORMAT_VERSION", "MODEL", "read_header", "read_model", "reading_content", "write_model"]
+__all__ = [
+    "CHECKPOINT",
+    "FORMAT_VERSION",
+    "MODEL",
+    "bytes_of_model",
+    "model_in",
+    "read_header",
+    "read_model",
+    "reading_content",
+    "write_model",
+]
 
-FORMAT_VERSION = 1
 MODEL, CHECKPOINT = "glassnet", "glassnet checkpoint"  # what a header says the file is
 
 _PathLike = str | os.PathLike[str]
-_TYPES = (
-    *("float16", "float32", "float64"),
-    *("int8", "int16", "int32", "int64"),
-    *("uint8", "uint16", "uint32", "uint64"),
-    "bool",
-)
 _LONGEST_TABLE = 100_000_000  # bytes; the limit of safetensors itself
+# Bytes of memory that the values of a JSON text may take: with the text itself four times the file and 64 MiB.
+_TIMES, _ROOM = 3, 48 * 2**20
+_LIFTED = b'"the header"'  # what stands in the table for a header that is read by itself
+_LONGEST_REASON = 300  # characters of what went wrong that an error repeats: a file could fill a screen
 _MODELS = "A model is a file written by save() or by `glassnet train`."
 _AGAIN = "Copy or save the model again."
 
@@ -47,22 +60,33 @@ _AGAIN = "Copy or save the model again."
 def write_model(
     path: _PathLike, header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], format_name: str = MODEL
 ) -> None:
-    """Write header and arrays to `path`, which is replaced as a whole or not at all.
+    """Write header and arrays to `path`, which is replaced as a whole or not at all; see `bytes_of_model`.
+
+    Raises what that raises, and OSError when `path` cannot be written.
+    """
+    write_bytes(path, bytes_of_model(header, arrays, format_name))
+
+
+def bytes_of_model(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray], format_name: str = MODEL) -> bytes:
+    """The content of a model file.
 
     header : plain data as JSON knows it. It must hold "written_by", the version of glassnet that writes; "format"
              and "format_version" are added. Tuples become lists; dicts keep their order.
-    arrays : of float16 to float64, whole numbers of 8 to 64 bits, or bool; any shape and memory order.
+    arrays : of float16 to float64, whole numbers of 8 to 64 bits, or bool; up to 8 axes, any memory order. A name has 1
+             to 128 letters, digits and _ . / - of ASCII.
     format_name : MODEL, or CHECKPOINT for a training to go on with.
 
     The same header and arrays give the same bytes. Raises ModelFileError that names the entry which the file
-    cannot hold, and OSError when `path` cannot be written.
+    cannot hold.
     """
     text = to_json(_complete(header, format_name), "header")
     packed = {name: _packed(name, array) for name, array in arrays.items()}
     data = safetensors.numpy.save(packed, metadata={"glassnet": text})
-    if int.from_bytes(data[:8], "little") > _LONGEST_TABLE:
-        raise ModelFileError(f"must be shorter than {_LONGEST_TABLE:,} bytes", argument="header")
-    write_bytes(path, data)
+    try:
+        _read_start("model", io.BytesIO(data), len(data))  # what no reader takes is not written: the old file stays
+    except ModelFileError as error:
+        raise ModelFileError(f"cannot be written: the file {error.rule}", argument="header") from error
+    return data
 
 
 def _complete(header: Mapping[str, Any], format_name: str) -> dict[str, Any]:
@@ -82,42 +106,59 @@ def _complete(header: Mapping[str, Any], format_name: str) -> dict[str, Any]:
 def _packed(name: str, array: np.ndarray) -> np.ndarray:
     """The array in C order and little endian, as it goes into the file."""
     place = f"arrays[{name!r}]"
-    if not isinstance(name, str) or name == "__metadata__" or not _is_unicode(name):
-        raise ModelFileError("must have a name that is text and not '__metadata__'", argument=place)
+    if not is_name(name) or name == "__metadata__":
+        raise ModelFileError("must have a name of 1 to 128 letters, digits and _ . / - of ASCII", argument=place)
     if not isinstance(array, np.ndarray):
         raise ModelFileError("must be a NumPy array", argument=place, value=type(array).__name__)
-    if array.dtype.name not in _TYPES:
-        raise ModelFileError(f"must be of type {', '.join(_TYPES)}", argument=place, value=array.dtype.name)
+    if array.dtype.name not in TYPES.values():
+        raise ModelFileError(f"must be of type {', '.join(TYPES.values())}", argument=place, value=array.dtype.name)
     return np.asarray(array, dtype=array.dtype.newbyteorder("<"), order="C")
-
-
-def _is_unicode(name: str) -> bool:
-    return not any("\ud800" <= character <= "\udfff" for character in name)  # half a character has no UTF-8
 
 
 def read_model(path: _PathLike, format_name: str = MODEL) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
     """The header and the arrays of a model file, the arrays in C order, writable, sorted by name.
+
+    A file of an older format comes as the newest one would have it, see `versions`.
 
     Nothing in the file is imported or evaluated. Raises ModelFileError, with file, rule and remedy, when
     there is no such file, it is no model (or no checkpoint, where `format_name` asks for one), it is damaged or cut
     short, or a newer glassnet wrote it.
     """
     with _opened(path) as (file, size):
-        header = _read_start(path, file, size)
-        _require_format(path, header, format_name)
-        file.seek(0)
-        data = file.read()
-    try:
-        arrays = safetensors.numpy.load(data)
-    except (SafetensorError, KeyError, ValueError, TypeError, OverflowError) as error:
-        raise ModelFileError(f"is damaged: its arrays cannot be read ({error})", file=path, remedy=_AGAIN) from error
-    return header, {name: np.require(arrays[name], requirements=["C", "W"]) for name in sorted(arrays)}
+        return _model_of(path, file, size, format_name)
 
 
 def read_header(path: _PathLike) -> dict[str, Any]:
     """The header of a model file or a checkpoint, without reading its arrays; raises as `read_model` does."""
-    with _opened(path) as (file, size):
-        return _read_start(path, file, size)
+    with _opened(path) as (file, size), reading_content(path):
+        return _newest(_read_start(path, file, size).header, {})[0]
+
+
+def model_in(content: bytes, path: _PathLike = "model") -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """`read_model` of the content of a file; `path` is what errors call it."""
+    return _model_of(path, io.BytesIO(content), len(content), MODEL)
+
+
+def _model_of(
+    path: _PathLike, file: BinaryIO, size: int, format_name: str
+) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    start = _read_start(path, file, size)
+    _require_format(path, start.header, format_name)
+    content = np.empty(size - start.length, np.uint8)
+    file.seek(start.length)
+    if file.readinto(content.data) != content.size:  # type: ignore[attr-defined]
+        raise _damaged(path, "it became shorter while it was read")
+    try:
+        arrays = arrays_in(content, start.places)
+    except ValueError as error:
+        raise _damaged(path, str(error)) from error
+    with reading_content(path):
+        return _newest(start.header, arrays)
+
+
+def _newest(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
+    """A model as the newest format has it; a checkpoint as it is, since only the version that wrote it goes on."""
+    return (header, arrays) if header["format"] == CHECKPOINT else migrated(header, arrays)
 
 
 def _require_format(path: _PathLike, header: dict[str, Any], wanted: str) -> None:
@@ -156,24 +197,61 @@ def _nearest_file(path: _PathLike) -> str | None:
     return f"Did you mean {str(Path(path).with_name(guess))!r}?" if guess else None
 
 
-def _read_start(path: _PathLike, file: BinaryIO, size: int) -> dict[str, Any]:
-    """Our header, once the table of arrays is known to fit the size of the file in bytes."""
+class _Start(NamedTuple):
+    """What stands before the arrays: our header, their places, and the number of bytes that take both."""
+
+    header: dict[str, Any]
+    places: list[Place]
+    length: int
+
+
+def _read_start(path: _PathLike, file: BinaryIO, size: int) -> _Start:
+    """The header and the places of the arrays, which are known to be those of a file of `size` bytes."""
     start = file.read(512)
     length = int.from_bytes(start[:8], "little")
     if start[8:9] != b"{" or length > min(size - 8, _LONGEST_TABLE):
         raise _not_a_model(path, start, size)
     file.seek(8)
+    table = _table_of(path, file.read(length), size)
+    header = _checked_header(path, table, size)
     try:
-        table = from_json(file.read(length))
+        places = places_of(table)
     except ValueError as error:
-        raise _damaged(path, f"its table of arrays is not JSON ({error})") from error
-    header = _checked_header(path, table)
-    announced = 8 + length + _end_of_arrays(path, table)
+        raise _damaged(path, str(error)) from error
+    announced = 8 + length + (places[-1].stop if places else 0)
     if announced > size:
         raise _damaged(path, f"it is cut short, at {size:,} of {announced:,} bytes")
     if announced < size:
         raise _damaged(path, f"it has {size:,} bytes instead of {announced:,}")
-    return header
+    return _Start(header, places, 8 + length)
+
+
+def _table_of(path: _PathLike, text: bytes, size: int) -> Any:
+    """The table of arrays. The text of a long header is lifted out of it beforehand, see `string_of`."""
+    place = long_string(text)
+    if place is None:
+        return _parsed(path, text, "table of arrays", size)
+    start, stop = place
+    table = _parsed(path, text[:start] + _LIFTED + text[stop:], "table of arrays", size)
+    metadata = table.get("__metadata__") if isinstance(table, dict) else None
+    if not isinstance(metadata, dict) or metadata.get("glassnet") != json.loads(_LIFTED) or _LIFTED in text:
+        raise _damaged(path, "its table of arrays holds a text of enormous length")
+    try:
+        metadata["glassnet"] = string_of(text[start:stop])
+    except ValueError as error:
+        raise _damaged(path, f"its table of arrays is not JSON ({error})") from error
+    return table
+
+
+def _parsed(path: _PathLike, text: str | bytes, what: str, size: int) -> Any:
+    """The value of a JSON text in a file of `size` bytes. It is ASCII, of which a character takes one byte of memory:
+    in another text a single one makes all of them take four."""
+    if not text.isascii():
+        raise _damaged(path, f"its {what} holds characters that are not ASCII")
+    try:
+        return from_json(text, most=_TIMES * size + _ROOM)
+    except ValueError as error:
+        raise _damaged(path, f"its {what} is not JSON ({error})") from error
 
 
 def _not_a_model(path: _PathLike, start: bytes, size: int) -> ModelFileError:
@@ -192,29 +270,36 @@ def _not_a_model(path: _PathLike, start: bytes, size: int) -> ModelFileError:
     return ModelFileError(f"is not a model of glassnet{seems}", file=path, remedy=remedy)
 
 
+# What goes wrong when plain data is not as the code that takes it expects; whatever else is raised is a fault of ours.
+_MISFITS = (GlassNetError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError)
+
+
 @contextmanager
 def reading_content(path: _PathLike) -> Iterator[None]:
     """Whatever goes wrong with the content of a header means that the file is damaged: ModelFileError."""
     try:
         yield
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError, GlassNetError) as error:
+    except ModelFileError as error:
+        if error.file is not None:
+            raise
+        raise _damaged(path, str(error)) from error
+    except _MISFITS as error:
         raise _damaged(path, f"{type(error).__name__}: {error}") from error
 
 
 def _damaged(path: _PathLike, how: str) -> ModelFileError:
-    return ModelFileError(f"is damaged: {how}", file=path, remedy=_AGAIN)
+    if len(how) > _LONGEST_REASON:
+        how = how[: _LONGEST_REASON - 1] + "…"
+    return ModelFileError(f"is damaged: {how.rstrip('.')}", file=path, remedy=_AGAIN)
 
 
-def _checked_header(path: _PathLike, table: Any) -> dict[str, Any]:
+def _checked_header(path: _PathLike, table: Any, size: int) -> dict[str, Any]:
     """Our header out of the table's metadata, once it is known to be ours and of a version we can read."""
     metadata = table.get("__metadata__") if isinstance(table, dict) else None
     text = metadata.get("glassnet") if isinstance(metadata, dict) else None
     if not isinstance(text, str):
         raise ModelFileError("is a safetensors file, but not of glassnet", file=path, remedy=_MODELS)
-    try:
-        header = from_json(text)
-    except ValueError as error:
-        raise _damaged(path, f"its header is not JSON ({error})") from error
+    header = _parsed(path, text, "header", size)
     if not isinstance(header, dict) or header.get("format") not in (MODEL, CHECKPOINT):
         raise _damaged(path, "its header does not say that the format is 'glassnet'")
     version, writer = header.get("format_version"), header.get("written_by")
@@ -228,16 +313,3 @@ def _checked_header(path: _PathLike, table: Any) -> dict[str, Any]:
             remedy="Upgrade with `pip install --upgrade glassnet`.",
         )
     return header
-
-
-def _end_of_arrays(path: _PathLike, table: dict[str, Any]) -> int:
-    """Where the last array ends, in bytes after the table."""
-    ends = [0]
-    for name, entry in table.items():
-        if name == "__metadata__":
-            continue
-        place = entry.get("data_offsets") if isinstance(entry, dict) else None
-        if not isinstance(place, list) or len(place) != 2 or type(place[1]) is not int:
-            raise _damaged(path, f"its table does not say where array {name!r} is")
-        ends.append(place[1])
-    return max(ends)

@@ -360,7 +360,7 @@ SIZES = ("n_inputs", "n_outputs", "n_parameters")
 
 def sizes_of(layer: Layer, p: int) -> dict[str, int]:
     """How many inputs (p), outputs and parameters a layer has, beside its description for those who only read it."""
-    n_parameters = sum(int(np.prod(block.shape)) for block in layer.shapes(p).values())
+    n_parameters = sum(math.prod(block.shape) for block in layer.shapes(p).values())
     return dict(zip(SIZES, (p, layer.width(p), n_parameters), strict=True))
 
 

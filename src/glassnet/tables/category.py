@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from glassnet.files.fields import Fields
 from glassnet.tables.changes import as_numbers, as_texts, exact_number, require_family, spelled_number
 from glassnet.tables.families import Column, name_of_family
 from glassnet.tables.missing import missing_mask
@@ -17,6 +18,7 @@ from glassnet.tables.texts import Texts, Wholes
 __all__ = ["Category", "Levels", "rows_of_codes"]
 
 FEW_LEVELS = 10  # a column with no more levels than this keeps each, however rare
+MOST_IN_TABLE = 512  # levels up to which each row of the matrix is kept ready: the square of their number in memory
 NEARLY_UNIQUE = 0.9  # levels per present value from which a column is taken for names or identifiers
 
 
@@ -160,7 +162,21 @@ class Category:
 
     def write(self, codes: np.ndarray, out: np.ndarray) -> None:
         """Fill `out` (n, len(names)) from rows of what `prepare` gave."""
-        out[:] = self.rows.take(codes, axis=0)
+        if len(self.levels) <= MOST_IN_TABLE or self.coded:
+            out[:] = self.rows.take(codes, axis=0)
+        else:
+            self._write_entries(codes, out)
+
+    def _write_entries(self, codes: np.ndarray, out: np.ndarray) -> None:
+        """`write` of a column with a column for each of many levels, entry by entry."""
+        n = len(self.levels)
+        out[:] = 0
+        known = np.flatnonzero((codes >= 1) & (n >= codes))
+        out[known, codes[known].astype(np.int64) - 1] = 1
+        if self.pooled:
+            out[codes == n + 1, n] = 1
+        if self.missing:
+            out[codes == 0, -1] = 1
 
     @cached_property
     def rows(self) -> np.ndarray:
@@ -172,10 +188,16 @@ class Category:
         return {"kind": self.kind, **asdict(self), "levels": list(self.levels)}
 
     @classmethod
-    def from_plain(cls, data: dict[str, Any]) -> Category:
-        """The record that `plain` described."""
-        fields = {name: value for name, value in data.items() if name != "kind"}
-        return cls(**{**fields, "levels": tuple(fields["levels"])})
+    def from_plain(cls, fields: Fields) -> Category:
+        """The record that `plain` described; ModelFileError where it did not."""
+        flags = {name: fields.flag(name) for name in ("pooled", "missing", "coded", "spells_numbers")}
+        return cls(
+            fields.text("name"),
+            fields.choice("family", ("number", "date", "duration", "text")),
+            tuple(fields.texts("levels")),
+            fields.whole("n_levels"),
+            **flags,
+        )
 
     def describe(self) -> dict[str, Any]:
         """What `info` shows of the column; `levels` are those with a column or code of their own."""

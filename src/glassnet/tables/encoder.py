@@ -11,6 +11,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from glassnet.errors import ColumnError, DataError, NearlyUniqueWarning, OptionError, nearest, require_choice, warn
+from glassnet.files.fields import Fields
 from glassnet.tables.category import Levels
 from glassnet.tables.choices import Choice, choices_of, require_level_count, require_names
 from glassnet.tables.families import Column, name_of_family
@@ -309,9 +310,16 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
     @classmethod
     def from_data(cls, data: dict[str, Any], arrays: dict[str, np.ndarray] | None = None) -> TableEncoder:
-        """The encoder that `to_data` described; KeyError, TypeError or ValueError where the data is no description."""
-        encoder = cls(**data["options"]).owned_by(data["owner"])
-        encoder._keep([kind_from_plain(column) for column in data["columns"]], data["named"])
+        """The encoder that `to_data` described; ModelFileError or OptionError where the data is no description.
+
+        Options that this version does not know are left aside.
+        """
+        fields = Fields(data, "encoder")
+        options = fields.fields("options")
+        encoder = cls(**{name: options.value(name) for name in cls._get_param_names() if name in options})
+        encoder._checked_choices()
+        kinds = [kind_from_plain(column) for column in fields.records("columns")]
+        encoder.owned_by(fields.text("owner"))._keep(kinds, fields.flag("named"))
         return encoder
 
     def __sklearn_is_fitted__(self) -> bool:

@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from glassnet.files.fields import Fields
 from glassnet.tables.category import Category
 from glassnet.tables.missing import missing_mask
 from glassnet.tables.moment import Date, Duration
@@ -49,9 +50,9 @@ class Dropped:
         return {"kind": self.kind, "name": self.name}
 
     @classmethod
-    def from_plain(cls, data: dict[str, Any]) -> Dropped:
-        """The record that `plain` described."""
-        return cls(data["name"])
+    def from_plain(cls, fields: Fields) -> Dropped:
+        """The record that `plain` described; ModelFileError where it did not."""
+        return cls(fields.text("name"))
 
     def describe(self) -> dict[str, Any]:
         """What `info` shows of the column."""
@@ -62,6 +63,6 @@ Kind = Number | Category | Date | Duration | Dropped
 KINDS: dict[str, Any] = {kind.kind: kind for kind in (Number, Category, Date, Duration, Dropped)}
 
 
-def kind_from_plain(data: dict[str, Any]) -> Kind:
-    """The record that `plain` described; KeyError, TypeError or ValueError where it did not."""
-    return KINDS[data["kind"]].from_plain(data)
+def kind_from_plain(fields: Fields) -> Kind:
+    """The record that `plain` described; ModelFileError, naming the field, where it did not."""
+    return KINDS[fields.choice("kind", KINDS)].from_plain(fields)

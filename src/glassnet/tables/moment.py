@@ -8,11 +8,12 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from glassnet.errors import ColumnError
+from glassnet.errors import ColumnError, ModelFileError
+from glassnet.files.fields import Fields
 from glassnet.tables.changes import AS_IN_TRAINING, as_dates, as_durations, require_family
 from glassnet.tables.families import Column, name_of_family
 from glassnet.tables.number import Number
-from glassnet.tables.zones import UTC, TimesOfDay, wall_time, zone_of
+from glassnet.tables.zones import UTC, TimesOfDay, is_zone, wall_time, zone_of
 
 __all__ = ["CYCLES", "DAY", "WAVES", "Date", "Duration", "cycle_steps", "cycle_waves", "elapsed_days", "years_of"]
 
@@ -108,15 +109,27 @@ class Date:
         }
 
     @classmethod
-    def from_plain(cls, data: dict[str, Any]) -> Date:
-        """The record that `plain` described."""
-        elapsed, year = Number.from_plain(data["elapsed"]), Number.from_plain(data["year"])
-        parts = tuple(data["parts"])
-        if not set(parts) <= set(CYCLES):
-            raise ValueError("a date has parts that are none")
-        zone = data.get("zone")  # files of before have none
-        wall_time(np.zeros(1, "M8[us]"), zone)
-        return cls(data["name"], data["family"], elapsed, year, parts, zone, data.get("of_day"))
+    def from_plain(cls, fields: Fields) -> Date:
+        """The record that `plain` described; ModelFileError where it did not. Old files have no zone and no of_day."""
+        elapsed, year = Number.from_plain(fields.fields("elapsed")), Number.from_plain(fields.fields("year"))
+        parts = fields.texts("parts")
+        if not set(parts) <= set(CYCLES) or len(set(parts)) < len(parts):
+            rule = f"must be some of {', '.join(CYCLES)}, each once"
+            raise ModelFileError(rule, argument=fields.place_of("parts"), value=parts)
+        if year.missing:  # whether a date is missing is said by the elapsed days
+            raise ModelFileError("must be false", argument=fields.fields("year").place_of("missing"), value=True)
+        zone, of_day = fields.text("zone", None), fields.flag("of_day", None)
+        if zone is not None and not is_zone(zone):
+            raise ModelFileError("must be a time zone", argument=fields.place_of("zone"), value=zone)
+        return cls(
+            fields.text("name"),
+            fields.choice("family", ("date", "text")),
+            elapsed,
+            year,
+            tuple(parts),
+            zone,
+            of_day,
+        )
 
     def describe(self) -> dict[str, Any]:
         """What `info` shows of the column."""
@@ -173,9 +186,9 @@ class Duration:
         return {"kind": self.kind, "name": self.name, "seconds": self.seconds.plain()}
 
     @classmethod
-    def from_plain(cls, data: dict[str, Any]) -> Duration:
-        """The record that `plain` described."""
-        return cls(data["name"], Number.from_plain(data["seconds"]))
+    def from_plain(cls, fields: Fields) -> Duration:
+        """The record that `plain` described; ModelFileError where it did not."""
+        return cls(fields.text("name"), Number.from_plain(fields.fields("seconds")))
 
     def describe(self) -> dict[str, Any]:
         """What `info` shows of the column."""

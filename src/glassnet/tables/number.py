@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any, ClassVar
 
 import numpy as np
 
-from glassnet.errors import DataError
+from glassnet.errors import DataError, ModelFileError
+from glassnet.files.fields import Fields
 from glassnet.tables.changes import as_numbers, require_family
 from glassnet.tables.families import Column, name_of_family
 
@@ -18,6 +20,7 @@ LINEAR = ("standard", "minmax", "robust")
 FURTHEST = 1e6  # scaled values are clipped here: a mistyped 1e300 must not overflow float32 inside the network
 SOFT = 3.0  # smooth_clip's asymptote
 FEWEST_KNOTS, MOST_KNOTS, ROWS_A_KNOT = 10, 1000, 30
+LARGEST_EXPONENT = 1100  # of 2, either way: beyond that of any float64
 RAREST = 1e-7  # probability to which the quantile transform is clipped: ±5.2 standard deviations
 
 
@@ -134,10 +137,24 @@ class Number:
         return {"kind": self.kind, **asdict(self), "knots": list(self.knots)}
 
     @classmethod
-    def from_plain(cls, data: dict[str, Any]) -> Number:
-        """The record that `plain` described."""
-        fields = {name: value for name, value in data.items() if name != "kind"}
-        return cls(**{**fields, "knots": tuple(fields["knots"])})
+    def from_plain(cls, fields: Fields) -> Number:
+        """The record that `plain` described; ModelFileError where it did not."""
+        scaling, knots = fields.choice("scaling", SCALINGS), fields.numbers("knots")
+        rising = all(low <= high for low, high in pairwise(knots))
+        if not rising or (scaling == "quantile" and len(knots) < 2):
+            raise ModelFileError("must be two numbers or more, none below the one before it", argument=fields.place)
+        return cls(
+            fields.text("name"),
+            fields.choice("family", ("number", "text", "duration")),
+            scaling,
+            fields.whole("exponent", -LARGEST_EXPONENT, LARGEST_EXPONENT),
+            fields.number("centre"),
+            fields.number("scale", positive=True),
+            fields.number("fill"),
+            fields.flag("varies"),
+            fields.flag("missing"),
+            tuple(knots),
+        )
 
     def describe(self) -> dict[str, Any]:
         """What `info` shows of the column."""

@@ -4,15 +4,16 @@ no day."""
 from __future__ import annotations
 
 import re
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-__all__ = ["UTC", "Moments", "TimesOfDay", "name_of_zone", "wall_time", "zone_of"]
+__all__ = ["UTC", "Moments", "TimesOfDay", "is_zone", "name_of_zone", "wall_time", "zone_of"]
 
 UTC = "UTC"
 SAME_AS_UTC = ("UTC", "Etc/UTC", "Z", "Zulu", "GMT", "Etc/GMT", "+00:00", "-00:00")
+NAME = re.compile(r"[A-Za-z0-9_+:/-]{1,64}")  # of the names in the database of zones, and of offsets
 OFFSET = re.compile(r"(?:UTC)?([+-])(\d\d):?(\d\d)")
 MINUTES = re.compile(r"pytz\.FixedOffset\((-?\d+)\)")
 FURTHEST = np.timedelta64(200_000 * 365, "D")  # from 1970, either way, to which calendars know zones
@@ -81,7 +82,12 @@ def wall_time(instants: np.ndarray, zone: str | None) -> np.ndarray:
     return np.where(near, local, instants)
 
 
-@cache
+def is_zone(zone: str) -> bool:
+    """Whether `wall_time` knows a zone of this name."""
+    return NAME.fullmatch(zone) is not None and _is_known(zone)
+
+
+@lru_cache(maxsize=1024)  # names may come from files of strangers
 def _is_known(zone: str) -> bool:
     try:
         wall_time(np.zeros(1, "M8[us]"), zone)

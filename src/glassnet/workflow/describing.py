@@ -7,10 +7,14 @@ import os
 from pathlib import Path
 from typing import Any
 
+from glassnet.files.fields import Fields
 from glassnet.files.model_format import CHECKPOINT, read_header, reading_content
+from glassnet.maths.layers import layer_from, sizes_of
 from glassnet.tables.kinds import kind_from_plain
 
-__all__ = ["describe_model"]
+__all__ = ["describe_model", "described"]
+
+ESTIMATORS = ("GlassNetClassifier", "GlassNetRegressor")  # by name: importing them would take a second
 
 # Settings at these values say nothing: what they would switch on is off, or the choice is shown elsewhere.
 SILENT = {
@@ -44,7 +48,7 @@ def describe_model(path: str | os.PathLike[str]) -> dict[str, Any]:
             "file": str(path),
             "bytes": len(data),
             "sha256": hashlib.sha256(data).hexdigest(),
-            **(_checkpoint(header) if header["format"] == CHECKPOINT else _described(header)),
+            **(_checkpoint(header) if header["format"] == CHECKPOINT else described(header)),
         }
 
 
@@ -74,24 +78,55 @@ def _telling(settings: dict[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in settings.items() if name not in SILENT or value != SILENT[name]}
 
 
-def _described(header: dict[str, Any]) -> dict[str, Any]:
-    history, best_epoch = header["history"], header["best_epoch"]
-    layers = header["network"]["layers"]
+def described(data: dict[str, Any]) -> dict[str, Any]:
+    """What a header says; the sizes of the layers are worked out again, whatever the file says of them.
+
+    Raises ModelFileError, OptionError or TypeError where the header is not as a model's.
+    """
+    header = Fields(data, "header")
+    layers = _layers(header.fields("network"))
+    targets = header.fields("targets")
+    settings = header.fields("settings").data
+    target = header.value("target", None)
     return {
-        "written_by": f"glassnet {header['written_by']}",
-        "estimator": header["estimator"],
-        "target": header.get("target"),
-        "classes": header["targets"].get("classes"),
-        "columns": [kind_from_plain(column).describe() for column in header["encoder"]["columns"]],
+        "written_by": f"glassnet {header.text('written_by')}",
+        "estimator": header.choice("estimator", ESTIMATORS),
+        "target": header.texts("target") if isinstance(target, list) else header.text("target", None),
+        "classes": targets.sequence("classes") if "classes" in targets else None,
+        "columns": [kind_from_plain(column).describe() for column in header.fields("encoder").records("columns")],
         "layers": layers,
-        "networks": int(header.get("predicting", 1)),
+        "networks": header.whole("predicting", 1, default=1),
         "parameters": sum(layer["n_parameters"] for layer in layers),
-        "training": {
-            "epochs": len(history),
-            "best_epoch": best_epoch,
-            "stop_reason": header["stop_reason"],
-            "last": history[-1] if history else {},
-            "best": next((row for row in history if row["epoch"] == best_epoch), {}),
-        },
-        "settings": _telling(header["settings"]),
+        "training": _training(header),
+        "settings": _telling(settings),
     }
+
+
+def _layers(network: Fields) -> list[dict[str, Any]]:
+    found, p = [], network.whole("n_features", 1)
+    for described in network.records("layers"):
+        layer = layer_from(described.data)
+        found.append({**layer.describe(), **sizes_of(layer, p)})
+        p = layer.width(p)
+    return found
+
+
+def _training(header: Fields) -> dict[str, Any]:
+    history, best_epoch = header.records("history"), header.whole("best_epoch")
+    rows = {row.whole("epoch"): row for row in history}
+    best = rows.get(best_epoch)
+    return {
+        "epochs": len(history),
+        "best_epoch": best_epoch,
+        "stop_reason": header.text("stop_reason"),
+        "last": _numbers(history[-1]) if history else {},
+        "best": {} if best is None else _numbers(best),
+    }
+
+
+def _numbers(row: Fields) -> dict[str, Any]:
+    """The row of an epoch, whose entries are numbers, or None where there is none."""
+    for name in row.data:
+        if row.value(name) is not None:
+            row.number(name)
+    return row.data
