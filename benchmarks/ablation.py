@@ -43,7 +43,7 @@ WITHOUT: dict[str, Arguments] = {
     "average of the weights": {"averaging": 0.0},
     "decay 0.3": {"weight_decay": 0.0},
     "ReLU, not SiLU": {"activation": "silu"},
-    "fan-in start": {"initializer": "he_uniform"},
+    "He's start, not fan-in": {"initializer": "fan_in"},
     "two hidden layers": {"hidden_layer_sizes": (128,)},
     "dropout by task": {"dropout": 0.0},
     "embedding above 32 levels": {"embedding": {**BINS, "bins": 128, "above": 64}},
@@ -61,7 +61,7 @@ WITH: dict[str, Arguments] = {
     "clipping at 1": {"clip_norm": 1.0},
     "label smoothing 0.1": {"label_smoothing": 0.1},
     "five folds": {"folds": 5},
-    "three networks on all rows": {"refit": 3},
+    "four networks on all rows": {"refit": 4},
 }
 
 
