@@ -582,7 +582,7 @@ def ensembles(draw):
     return replace(problem, layers=[*layers, ensemble(n_outputs, members=members, shared=draw(st.booleans()))])
 
 
-@settings(deadline=None, max_examples=150, derandomize=True)
+@settings(deadline=None, max_examples=80, derandomize=True)
 @given(problem=ensembles())
 def test_any_ensemble_trains_as_on_the_reference(problem):
     clear = without_kinks(problem)

@@ -89,7 +89,7 @@ FEW: dict[str, Any] = {
 BY_TASK: tuple[dict[str, Any], ...] = ({"dropout": 0.1, "refit": 3}, {"dropout": 0.0})
 FEW_BY_TASK: tuple[dict[str, Any], ...] = ({"dropout": 0.1}, {"dropout": 0.0, "weight_decay": 0.0})
 TINY_BY_TASK: tuple[dict[str, Any], ...] = (
-    {"weight_decay": 2.0},
+    {},
     {"embedding": {"numbers": "piecewise_linear", "bins": 16}, "weight_decay": 0.0},
 )
 BEST_OF_TINY_BY_TASK: tuple[dict[str, Any], ...] = ({"dropout": 0.2, "weight_decay": 2.0}, {})
