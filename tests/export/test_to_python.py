@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from glassnet import GlassNetClassifier, GlassNetRegressor, export_python
-from glassnet.errors import ColumnError, ExportError
+from glassnet.errors import ColumnError, DataError, ExportError
 from glassnet.export import layers
 from glassnet.maths import activations
 
@@ -153,6 +153,19 @@ def test_numbers_that_float32_cannot_hold_are_refused_without_scaling(tmp_path):
     module = module_of(fitted(table={"z": TABLE["floor"]}, columns={"z": "number"}, input_scaling="none"), tmp_path)
     with pytest.raises(ValueError, match=r"row 1: column 'z' must not exceed 3\.4e\+38, got 1e\+39"):
         module.predict({"z": [1e39]})
+
+
+def test_a_row_that_overflows_in_the_network_is_named(tmp_path):
+    model = GlassNetRegressor((16, 16), activation="relu", input_scaling="none", **QUICK).fit(
+        {"x": np.linspace(-1, 1, N)}, np.linspace(-1, 1, N)
+    )
+    module = module_of(model, tmp_path)
+    with pytest.raises(DataError, match=r"^row 2: column 'x' is encoded as a number that overflows float32"):
+        model.predict({"x": [0.5, 3e38]})
+    with pytest.raises(ValueError, match=r"^row 2: has a prediction that float32 cannot hold$"):
+        module.predict({"x": [0.5, 3e38]})
+    with pytest.raises(ValueError, match=r"^row 1: has a prediction that float64 cannot hold$"):
+        module.in_units(np.array([[1e38]]), np.array([1e300]), np.array([0.0]))
 
 
 def test_times_of_day_are_taken_as_datetime_or_texts_have_them(tmp_path):

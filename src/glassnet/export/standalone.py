@@ -21,6 +21,8 @@ __all__ = [
     "column",
     "dates",
     "durations",
+    "finite",
+    "in_units",
     "numbers",
     "predict_file",
     "quantile_scaled",
@@ -184,6 +186,20 @@ def waves(moments, part):
     found = cycle_waves(CYCLES[part]).take(cycle_steps(part, known), axis=0)
     found[absent] = 0
     return found
+
+
+def finite(Y):
+    """Outputs (n, K) as they are. Raises ValueError, naming the row, where one overflowed on its way."""
+    bad = ~np.isfinite(Y).all(axis=1)
+    if bad.any():
+        raise ValueError(f"row {int(np.argmax(bad)) + 1}: has a prediction that {Y.dtype} cannot hold")
+    return Y
+
+
+def in_units(Y, scale, centre):
+    """Outputs (n, K) in the units of what is predicted, float64. Raises ValueError as `finite` does."""
+    with np.errstate(over="ignore"):
+        return finite(Y.astype(np.float64) * scale + centre)
 
 
 def predict_file(path, kinds, results_of):
