@@ -249,6 +249,28 @@ def test_a_module_that_would_predict_something_else_is_not_written(tmp_path, mon
     assert (tmp_path / "m.py").read_bytes() == b"before"
 
 
+def test_a_module_that_would_refuse_what_the_estimator_predicts_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setitem(layers.LOSS_OUTPUTS, "binary_cross_entropy", infinite)
+    with pytest.raises(ExportError, match=r"^refuses what the estimator predicts: row 1: has a prediction that float32 "):
+        export_python(fitted(), tmp_path / "m.py")
+    assert not (tmp_path / "m.py").exists()
+
+
+def infinite(A):
+    """A formula that is wrong."""
+    return A * 0.0 + np.inf
+
+
+def test_a_model_that_overflows_far_outside_of_training_is_exported(tmp_path):
+    """Columns are compared on numbers far outside, which the network need not bear."""
+    model = GlassNetRegressor((), **QUICK, input_scaling="standard").fit({"x": np.arange(N)}, np.arange(N))
+    model.network_.params[:] = [1e33, 0.0]  # weight and bias; scaled numbers are clipped to 1e6
+    rows = {"x": [0.0, 20.0, 59.0]}
+    with pytest.raises(DataError, match="no prediction that float32 can hold"):
+        model.predict({"x": [1e9]})
+    np.testing.assert_allclose(module_of(model, tmp_path).predict(rows), model.predict(rows), rtol=1e-5)
+
+
 def test_the_same_model_gives_the_same_text(tmp_path):
     model = fitted()
     export_python(model, tmp_path / "a.py")

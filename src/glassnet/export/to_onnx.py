@@ -47,7 +47,8 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> None:
     _require_packages()
     model = fitted_model(model)
     proto, matrix = onnx_model(model)
-    require_the_same(model, functools.partial(_run, model, _with_output(proto, matrix)))
+    run = functools.partial(_run, model, _with_output(proto, matrix))
+    require_the_same(model, lambda columns: run(columns)["matrix"], run)
     write_bytes(path, proto.SerializeToString(deterministic=True))
 
 

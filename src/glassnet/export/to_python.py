@@ -57,15 +57,14 @@ def export_python(model: Any, path: str | os.PathLike[str]) -> None:
     module = ModuleType("exported")
     exec(compile(source, os.fspath(path), "exec"), module.__dict__)  # it was written a line ago
     with blas_threads_for(model.network_, MOST):
-        require_the_same(model, lambda columns: _run(module, columns))
+        require_the_same(model, module.encode, lambda columns: _run(module, columns))
     write_bytes(path, source.encode())
 
 
 def _run(module: Any, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    found = {"matrix": module.encode(columns)}
     if hasattr(module, "predict_proba"):
-        return found | {"label": module.predict(columns), "probabilities": module.predict_proba(columns)}
-    found["prediction"] = module.predict(columns)
+        return {"label": module.predict(columns), "probabilities": module.predict_proba(columns)}
+    found = {"prediction": module.predict(columns)}
     return found | ({"quantiles": module.predict_quantiles(columns)} if hasattr(module, "predict_quantiles") else {})
 
 
