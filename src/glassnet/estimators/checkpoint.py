@@ -20,8 +20,9 @@ import numpy as np
 import glassnet
 from glassnet.errors import CheckpointWarning, DataError, ModelFileError, OptionError, warn
 from glassnet.estimators.saving import plain_setting
-from glassnet.files.checkpoint_format import read_checkpoint, write_checkpoint
-from glassnet.files.model_format import CHECKPOINT, read_header, reading_content
+from glassnet.files.checkpoint_format import read_checkpoint, reading_checkpoint, write_checkpoint
+from glassnet.files.fields import Fields
+from glassnet.files.model_format import CHECKPOINT, read_header
 from glassnet.maths.schedules import Schedule
 from glassnet.training.backend import Backend, Rows
 from glassnet.training.checkpoint import (
@@ -95,16 +96,25 @@ def open_checkpoint(path: PathLike, estimator: str) -> Found:
             file=path,
             remedy="Go on with the version that wrote it, or train from the start.",
         )
-    with reading_content(path):
-        kind, settings = header["estimator"], header["settings"]
-        kinds = ((settings, "random_state", int), (settings, "max_epochs", int), (header, "engine", str))
-        for place, name, wanted in (*kinds, (header, "data", dict), (header, "machine", dict)):
-            if not isinstance(place[name], wanted):
-                raise ValueError(f"its {name} is {place[name]!r}")
+    with reading_checkpoint(path):
+        kind = _checked_kind(Fields(header, "header"))
         records = [_record(entry, i, arrays) for i, entry in enumerate(header["trainings"])]
     if kind != estimator:
-        raise ModelFileError(f"belongs to a {kind}, not to a {estimator}", file=path, remedy="Use that estimator.")
+        raise ModelFileError(f"belongs to a {kind[:40]}, not to a {estimator}", file=path, remedy="Use that estimator.")
     return Found(path, header, records)
+
+
+def _checked_kind(header: Fields) -> str:
+    """The estimator's name, once all that is to be compared is known to be there and of its type."""
+    settings = header.fields("settings")
+    settings.whole("random_state", 0, 2**64 - 1)
+    settings.whole("max_epochs", 1)
+    header.choice("engine", ("compiled", "reference"))
+    header.sequence("trainings")
+    for facts in (header.fields("data"), header.fields("machine")):
+        for name in facts.data:
+            facts.text(name)
+    return header.text("estimator")
 
 
 def _record(entry: dict[str, Any], number: int, arrays: dict[str, np.ndarray]) -> Record:
@@ -204,7 +214,7 @@ class FitCheckpoint(Keeper):
         if n_epochs > options.last_epoch:
             rule = f"must be at least {n_epochs}, the epochs behind the checkpoint {str(self.found.path)!r}"
             raise OptionError(rule, argument="max_epochs", value=options.max_epochs)
-        with reading_content(self.found.path):
+        with reading_checkpoint(self.found.path):
             if record.point is not None:
                 require_fit(record.point, backend)
             if record.outcome is not None and record.outcome.params.shape != backend.network.params.shape:
