@@ -1,12 +1,15 @@
 """`glassnet train --checkpoint … --resume`, and what the other commands say to a checkpoint."""
 
+import hashlib
 import json
 import signal
+from pathlib import Path
 
 import pytest
 
 import glassnet
 from glassnet.errors import OptionError
+from glassnet.files.checkpoint_format import read_checkpoint, write_checkpoint
 from glassnet.training.progress import Lines
 
 FLAGS = ("--target", "species", "--preset", "plain", "--hidden", 8, "--schedule", "constant", "--no-pictures")
@@ -118,9 +121,45 @@ def test_info_says_how_far_a_checkpoint_has_come(run, penguins, ctrl_c):
     out = run("info", "run.ckpt").out
     assert "training 1 of up to 2  over (max_epochs), epoch 9 of 9 at most\n" in out
     assert "\nfinished               yes\n" in out
+    assert f"SHA-256                {hashlib.sha256(Path('run.ckpt').read_bytes()).hexdigest()}\n" in out
     found = json.loads(run("info", "run.ckpt", "--json").out)
     assert (found["checkpoint"], found["finished"], found["planned"]) == (True, True, 2)
     assert [training["over"] for training in found["trainings"]] == ["max_epochs", "max_epochs"]
+
+
+def test_a_checkpoint_cannot_command_the_terminal(run, penguins):
+    run("train", penguins, *FLAGS, *KEEPING, "--epochs", 2, "--quiet")
+    header, arrays = read_checkpoint("run.ckpt")
+    evil = "[/bold]\x1b[2J"
+    header["engine"] = header["written_by"] = header["trainings"][0]["outcome"]["reason"] = evil
+    header["machine"]["1"] = "1" + evil
+    header["settings"][evil] = evil
+    write_checkpoint("run.ckpt", header, arrays)
+    ended = run("info", "run.ckpt")
+    assert ended.code == 0
+    assert ended.out.count("[/bold]\\x1b[2J") == 6
+    assert "\x1b" not in ended.out
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("machine", {"numpy": 2}),
+        ("finished", 3),
+        ("trainings", [{}]),
+        ("estimator", "Other"),
+        ("settings", {"folds": 0}),
+    ],
+)
+def test_info_of_a_checkpoint_that_says_something_else_is_one_line(run, penguins, place, value):
+    run("train", penguins, *FLAGS, *KEEPING, "--epochs", 2, "--quiet")
+    header, arrays = read_checkpoint("run.ckpt")
+    write_checkpoint("run.ckpt", {**header, place: value}, arrays)
+    ended = run("info", "run.ckpt")
+    assert ended.code == 1
+    assert ended.err.startswith("glassnet: error: run.ckpt: is damaged: header")
+    assert ended.err.endswith(". Go on from a copy of it, or train from the start.\n")
+    assert ended.err.count("\n") == 1
 
 
 def test_a_checkpoint_is_no_model_to_predict_with(run, penguins):
