@@ -44,6 +44,12 @@ def test_ctrl_c_leaves_a_checkpoint_and_the_same_command_goes_on_to_the_same_mod
     )
     assert (tmp_path / "part.glassnet").exists()
     ctrl_c(None)
+    ended = run("train", penguins, *FLAGS, *KEEPING[:2], "--epochs", 9, "--out", "part.glassnet")
+    assert ended.code == 2
+    assert ended.err == (
+        "glassnet: error: --checkpoint holds a training that is not over, which would be lost, got 'run.ckpt'. The "
+        "same command with --resume goes on from it; or name another file, or remove this one.\n"
+    )
     ended = run("train", penguins, *FLAGS, *KEEPING, "--epochs", 9, "--out", "part.glassnet")
     assert ended.code == 0
     assert "going on from epoch 4\n" in ended.err

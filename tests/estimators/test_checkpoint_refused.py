@@ -333,6 +333,22 @@ def test_a_model_is_not_written_over(tmp_path):
     assert glassnet.load(path)
 
 
+def test_a_fit_that_is_not_over_is_not_written_over(kept, tmp_path):
+    changed(kept, say("finished", value=False))
+    content = kept.read_bytes()
+    rule = f"checkpoint holds a training that is not over, which would be lost, got {str(kept)!r}. fit(X, y, resume="
+    for there, fit in ((kept, {}), (kept, {"resume": tmp_path / "other"})):
+        (tmp_path / "other").write_bytes(content)
+        with pytest.raises(OptionError) as raised:
+            quick(checkpoint=there).fit(X, Y, **fit)
+        assert str(raised.value).startswith(rule)
+        assert str(raised.value).endswith(" goes on from it; or name another file, or remove this one.")
+        assert kept.read_bytes() == content
+    quick(checkpoint=kept).fit(X, Y, resume=kept.parent / "." / kept.name)  # the same file, otherwise spelled
+    assert read_checkpoint(kept)[0]["finished"] is True
+    quick(checkpoint=kept).fit(X, Y)  # a fit that is over is there as a model
+
+
 def test_a_checkpoint_is_no_part_of_the_model(kept, tmp_path):
     model = quick(checkpoint=tmp_path / "other.ckpt", checkpoint_every=3).fit(X, Y)
     assert "checkpoint" not in model.settings_

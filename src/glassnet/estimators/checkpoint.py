@@ -133,8 +133,11 @@ def _record(entry: dict[str, Any], number: int, arrays: dict[str, np.ndarray]) -
         raise ValueError(str(error)) from error
 
 
-def require_place(path: PathLike) -> None:
-    """Raise OptionError unless a checkpoint can be written to `path` without harm to another file."""
+def require_place(path: PathLike, going_on: PathLike | None = None) -> None:
+    """Raise OptionError unless a checkpoint can be written to `path` without loss of what is there.
+
+    going_on : the checkpoint that the fit goes on from. Any other one of a fit that is not over would be lost.
+    """
     place = Path(path)
     if place.is_dir():
         raise OptionError("is a folder, not a file", argument="checkpoint", value=str(path))
@@ -143,15 +146,22 @@ def require_place(path: PathLike) -> None:
     if not place.exists():
         return
     try:
-        ours = read_header(path)["format"] == CHECKPOINT
+        header = read_header(path)
     except ModelFileError:
-        ours = False
-    if not ours:
+        header = {}
+    if header.get("format") != CHECKPOINT:
         raise OptionError(
             "is a file that is no checkpoint, or a damaged one, and would be lost",
             argument="checkpoint",
             value=str(path),
             remedy="Name another file, or remove it.",
+        )
+    if header.get("finished") is not True and (going_on is None or not place.samefile(going_on)):
+        raise OptionError(
+            "holds a training that is not over, which would be lost",
+            argument="checkpoint",
+            value=str(path),
+            remedy=f"fit(X, y, resume={str(path)!r}) goes on from it; or name another file, or remove this one.",
         )
 
 
@@ -175,7 +185,7 @@ class FitCheckpoint(Keeper):
         estimator, settings = fitting.estimator, fitting.settings
         path = settings["checkpoint"]
         if path is not None:
-            require_place(path)
+            require_place(path, None if found is None else found.path)
         rows, (encoder, tables) = fitting.rows, fitting.encoder.to_data()
         encoded = [part for name in sorted(tables) for part in (name, tables[name])]
         header = {

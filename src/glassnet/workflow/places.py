@@ -49,7 +49,7 @@ def require_checkpoint(checkpoint: PathLike | None, out: PathLike | None, source
     """Whether to go on from the file `checkpoint`: where `resume` asks for it, and there is one.
 
     Raises OptionError where there is none to name, where it is the file of the model or of the table, or where it
-    cannot be written.
+    cannot be written; and, unless `resume`, where it holds a training that is not over.
     """
     if checkpoint is None:
         if resume:
@@ -61,7 +61,7 @@ def require_checkpoint(checkpoint: PathLike | None, out: PathLike | None, source
     for other, what in ((source, "the table to train on"), (out, "the file of the model")):
         if other is not None:
             require_other_file(checkpoint, other, what, argument="checkpoint")
-    require_place(checkpoint)
+    require_place(checkpoint, checkpoint if resume else None)
     return resume and Path(checkpoint).exists()
 
 
