@@ -60,6 +60,25 @@ def test_ctrl_c_leaves_a_checkpoint_and_the_same_command_goes_on_to_the_same_mod
     assert (tmp_path / "longer.glassnet").read_bytes() == (tmp_path / "whole.glassnet").read_bytes()
 
 
+def test_what_was_written_in_time_outlives_an_end_without_a_word(run, penguins, tmp_path, monkeypatch):
+    assert run("train", penguins, *FLAGS, "--epochs", 9, "--out", "whole.glassnet").code == 0
+    update = Lines.update
+
+    def ended(lines, row):
+        update(lines, row)
+        if row["epoch"] == 4:
+            raise KeyboardInterrupt  # as a second Ctrl-C does, which nobody catches
+
+    monkeypatch.setattr(Lines, "update", ended)
+    flags = ("train", penguins, *FLAGS, *KEEPING, "--epochs", 9, "--out", "part.glassnet")
+    assert run(*flags).code == 130
+    assert not (tmp_path / "run.ckpt").exists()  # there was no minute
+    assert run(*flags, "--checkpoint-every", 0).code == 130
+    monkeypatch.setattr(Lines, "update", update)
+    assert "going on from epoch 4\n" in run(*flags).err
+    assert (tmp_path / "part.glassnet").read_bytes() == (tmp_path / "whole.glassnet").read_bytes()
+
+
 def test_the_function_goes_on_as_the_command_does(run, penguins, tmp_path, monkeypatch, ctrl_c):
     monkeypatch.chdir(tmp_path)
     options = {"preset": "plain", "hidden_layer_sizes": (8,), "schedule": "constant", "checkpoint": "run.ckpt"}
@@ -81,6 +100,12 @@ def test_the_function_goes_on_as_the_command_does(run, penguins, tmp_path, monke
             "--learning-rate must be 0.003, as in the checkpoint 'run.ckpt', got 0.1",
         ),
         ((*KEEPING, "--seed", 1), 2, "--seed must be 0, as in the checkpoint 'run.ckpt', got 1"),
+        (
+            (*KEEPING, "--column", "sex=drop"),
+            2,
+            "--column must be None, as in the checkpoint 'run.ckpt', got {'sex': 'd",
+        ),
+        ((*KEEPING, "--checkpoint-every", -1), 2, "--checkpoint-every must be a number of seconds, at least 0, got -1"),
         ((*KEEPING, "--drop", "sex"), 1, "penguins.csv: is not what the checkpoint 'run.ckpt' was trained on. Pass "),
         (
             ("--resume",),
