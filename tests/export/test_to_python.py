@@ -124,6 +124,19 @@ def test_the_program_prints_predictions_for_a_csv_file(tmp_path):
     assert ended.stderr.strip().endswith("new.csv: row 1: column 'age' must hold numbers, got 'old'")
 
 
+def test_the_program_says_in_one_line_what_it_takes_and_what_it_cannot_read(tmp_path):
+    export_python(fitted(), tmp_path / "m.py")
+    (tmp_path / "odd.csv").write_bytes(b"age,city\n1,M\xfcnchen\n")
+    for arguments, said in (
+        ([], f"usage: python {tmp_path / 'm.py'} new.csv"),
+        (["none.csv"], "none.csv: No such file or directory"),
+        (["odd.csv"], "odd.csv: 'utf-8' codec can't decode byte 0xfc in position 12: invalid start byte"),
+    ):
+        command = [sys.executable, "-I", str(tmp_path / "m.py"), *arguments]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"{said}\n")
+
+
 BAD = {
     "a column that is not there": ({"age": None}, "the table has no column 'age'"),
     "text among numbers": ({"age": [1.0, "x"]}, "row 2: column 'age' must hold numbers, got 'x'"),

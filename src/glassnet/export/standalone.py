@@ -217,17 +217,17 @@ def predict_file(path, kinds, results_of):
         except ValueError:
             return text  # refused below, with its row and column
 
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    table = {
-        name: [cell(row[name], kind) for row in rows]
-        for name, kind in kinds.items()
-        if all(name in row for row in rows)
-    }
     try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+        table = {
+            name: [cell(row[name], kind) for row in rows]
+            for name, kind in kinds.items()
+            if all(name in row for row in rows)
+        }
         results = results_of(table)
-    except ValueError as error:
-        sys.exit(f"{path}: {error}")
+    except (OSError, ValueError, csv.Error) as error:
+        sys.exit(f"{path}: {getattr(error, 'strerror', None) or error}")
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(results)
     writer.writerows(zip(*(list(values) for values in results.values()), strict=True))

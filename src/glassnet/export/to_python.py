@@ -89,7 +89,7 @@ def python_source(model: Any) -> str:
         NETWORK.format(body=_indented(network)),
         results,
         _titled("numbers that training found", _numbers(model, edges)),
-        'if __name__ == "__main__":\n    predict_file(sys.argv[1], KINDS, results)',
+        PROGRAM,
     ]
     return "\n\n\n".join(section.strip("\n") for section in sections if section) + "\n"
 
@@ -177,6 +177,13 @@ def parameters(text):
 
 NETWORKS = [{networks}]
 '''
+
+
+PROGRAM = """if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(f"usage: python {sys.argv[0]} new.csv")
+    predict_file(sys.argv[1], KINDS, results)
+"""
 
 
 def _head(model: Any) -> str:
