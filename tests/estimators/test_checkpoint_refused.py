@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 import glassnet
 from glassnet import GlassNetClassifier, GlassNetRegressor
-from glassnet.errors import CheckpointWarning, DataError, ModelFileError, OptionError
+from glassnet.errors import CheckpointWarning, DataError, ModelFileError, OptionError, TrainingDiverged
 from glassnet.estimators import checkpoint as checkpoints
 from glassnet.files import model_format
 from glassnet.files.checkpoint_format import read_checkpoint, write_checkpoint
@@ -103,6 +103,27 @@ def test_data_that_differ_are_named(kept, data, argument):
     assert raised.value.argument == argument
     assert str(kept) in str(raised.value)
     assert raised.value.remedy.startswith("Pass the same ")
+
+
+def test_where_other_data_change_what_auto_chooses_it_is_the_data_that_are_named(tmp_path):
+    path, quick = tmp_path / "run.ckpt", {"max_epochs": 1, "random_state": 0, "engine": "reference"}
+    few = GlassNetRegressor(checkpoint=path, **quick).fit(X, Y)
+    more = np.tile(X, (20, 1)), np.tile(Y, 20)
+    assert few.settings_["folds"] > GlassNetRegressor(**quick).fit(*more).settings_["folds"]
+    with pytest.raises(DataError, match="^X is not what the checkpoint"):
+        GlassNetRegressor(**quick).fit(*more, resume=path)
+    with pytest.raises(OptionError, match="^folds must be 4, as in the checkpoint .*, got 1$"):
+        GlassNetRegressor(**quick).fit(X, Y, validation="last", resume=path)  # the same data, otherwise divided
+
+
+def test_a_fit_that_diverged_does_not_keep_its_checkpoint_from_the_next(tmp_path):
+    diverging = {"learning_rate": 1e30, "optimizer": "momentum", "activation": "identity"}
+    with pytest.raises(TrainingDiverged):
+        quick(checkpoint=tmp_path / "run.ckpt", checkpoint_every=0, **diverging).fit(X, Y)
+    with pytest.raises(TrainingDiverged):  # as it did
+        quick(**diverging).fit(X, Y, resume=tmp_path / "run.ckpt")
+    quick(checkpoint=tmp_path / "run.ckpt").fit(X, Y)
+    assert quick().fit(X, Y, resume=tmp_path / "run.ckpt").stop_reason_ == "max_epochs"
 
 
 def test_the_same_labels_under_other_names_are_another_target(tmp_path):

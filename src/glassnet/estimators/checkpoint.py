@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -199,7 +199,7 @@ class FitCheckpoint(Keeper):
             },
         }
         if found is not None:
-            _require_same_fit(found, header, fitting.options.schedule)
+            _require_same_fit(found, header, estimator.get_params(deep=False), fitting.options.schedule)
         return cls(path, float(settings["checkpoint_every"]), header, found)
 
     # --- what a training tells ---
@@ -327,14 +327,32 @@ def _plain(name: str, value: Any) -> Any:
     return json.loads(json.dumps(plain_setting(name, value), default=lambda other: type(other).__name__))
 
 
-def _require_same_fit(found: Found, header: dict[str, Any], schedule: Schedule) -> None:
-    """Raise OptionError or DataError, naming it, for a setting or data that differ from those of the checkpoint."""
+def _require_same_fit(found: Found, header: dict[str, Any], given: dict[str, Any], schedule: Schedule) -> None:
+    """Raise OptionError or DataError, naming it, for a setting or data that differ from those of the checkpoint.
+
+    given : the arguments of the estimator. What was left to "auto" follows from them and from the data, so that these
+        are named first where they differ.
+    """
+    free = [name for name, value in given.items() if isinstance(value, str) and value == "auto"]
+    _require_same_settings(found, header, [name for name in header["settings"] if name not in free], schedule)
+    for name, digest in header["data"].items():
+        if found.header["data"].get(name) != digest:
+            raise DataError(
+                f"is not what the checkpoint {str(found.path)!r} was trained on",
+                argument=name,
+                remedy="Pass the same data in the same order, or train from the start.",
+            )
+    _require_same_settings(found, header, free, schedule)
+
+
+def _require_same_settings(found: Found, header: dict[str, Any], names: Sequence[str], schedule: Schedule) -> None:
+    """Raise OptionError for the first of these settings that differs."""
     path, was, now = str(found.path), found.header["settings"], header["settings"]
-    for name in now:
-        if name not in FREE and was.get(name) != now[name]:
+    for name in names:
+        if name not in FREE and name in now and was.get(name) != now[name]:
             rule = f"must be {was.get(name)!r}, as in the checkpoint {path!r}"
             raise OptionError(rule, argument=name, value=now[name])
-    if was["max_epochs"] != now["max_epochs"] and schedule.planned:
+    if "max_epochs" in names and was["max_epochs"] != now["max_epochs"] and schedule.planned:
         raise OptionError(
             f"must stay {was['max_epochs']}, as in the checkpoint {path!r}: schedule {schedule.name!r} is laid out "
             "over all epochs, so that the steps until now would have had other rates",
@@ -342,13 +360,6 @@ def _require_same_fit(found: Found, header: dict[str, Any], schedule: Schedule) 
             value=now["max_epochs"],
             remedy='Only a schedule such as "constant" can be prolonged.',
         )
-    for name, digest in header["data"].items():
-        if found.header["data"].get(name) != digest:
-            raise DataError(
-                f"is not what the checkpoint {path!r} was trained on",
-                argument=name,
-                remedy="Pass the same data in the same order, or train from the start.",
-            )
 
 
 def _require_same_training(found: Found, record: Record, now: Record) -> None:
