@@ -5,7 +5,6 @@ It holds a digest of all that it says. Nobody would notice a wrong bit in a weig
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from glassnet.errors import ModelFileError
+from glassnet.files.digest import digest_of
 from glassnet.files.model_format import CHECKPOINT, damaged, read_model, reading_content, write_model
 from glassnet.files.plain import to_json
 
@@ -61,11 +61,6 @@ def reading_checkpoint(path: _PathLike) -> AbstractContextManager[None]:
 
 
 def _digest(header: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> str:
-    """SHA-256 of all that a checkpoint says, as 64 hexadecimal digits."""
+    """The digest of all that a checkpoint says."""
     said = {name: value for name, value in header.items() if name not in _OF_THE_FILE}
-    digest = hashlib.sha256(to_json(said, "header").encode())
-    for name in sorted(arrays):
-        array = np.asarray(arrays[name], order="C")
-        digest.update(f"{name} {array.dtype.name} {array.shape}\n".encode())
-        digest.update(array.reshape(-1).view(np.uint8).data)
-    return digest.hexdigest()
+    return digest_of(to_json(said, "header"), *(part for name in sorted(arrays) for part in (name, arrays[name])))
