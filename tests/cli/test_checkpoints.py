@@ -146,6 +146,7 @@ def test_info_says_how_far_a_checkpoint_has_come(run, penguins, ctrl_c):
     out = run("info", "run.ckpt").out
     assert out.startswith("run.ckpt: a checkpoint of a GlassNetClassifier, not a model\n")
     assert "training 1 of up to 2  under way, epoch 4 of 9 at most\n" in out
+    assert not {"retries", "class_weight", "calibration"} & {line.split(" ")[0] for line in out.splitlines()}
     assert "no: the same command with --resume goes on from here\n" in out
     ctrl_c(None)
     run("train", penguins, *FLAGS, *KEEPING, "--epochs", 9, "--refit", 1)

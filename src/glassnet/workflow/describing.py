@@ -19,6 +19,8 @@ ESTIMATORS = ("GlassNetClassifier", "GlassNetRegressor")  # by name: importing t
 
 # Settings at these values say nothing: what they would switch on is off, or the choice is shown elsewhere.
 SILENT = {
+    "calibration": "none",
+    "class_weight": None,
     "columns": None,
     "clip_norm": None,
     "dropout": 0.0,
@@ -30,6 +32,7 @@ SILENT = {
     "n_jobs": None,
     "normalisation": "none",
     "quantiles": None,
+    "retries": 0,
     "target_scaling": "auto",
     "time_limit": None,
     "validation_every": 1,
