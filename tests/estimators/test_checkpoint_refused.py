@@ -276,6 +276,10 @@ def say(*places, value):
         drop("0.outcome.history"),
         put("0.point.state.params", np.zeros(3, np.float32)),
         put("0.point.state.params", np.zeros(17)),  # float64
+        put("0.point.state.params", np.full(17, np.nan, np.float32)),
+        put("0.point.best", np.full(17, np.inf, np.float32)),
+        put("0.outcome.params", np.full(17, np.nan, np.float32)),
+        put("0.outcome.params", np.zeros(17, np.int32)),
         put("0.point.state.another", np.zeros(3)),
         put("0.point.state.step", 4),
         put("0.point.best", np.zeros((17, 1), np.float32)),

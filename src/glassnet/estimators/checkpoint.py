@@ -24,6 +24,7 @@ from glassnet.files.checkpoint_format import read_checkpoint, reading_checkpoint
 from glassnet.files.fields import Fields
 from glassnet.files.model_format import CHECKPOINT, read_header
 from glassnet.maths.schedules import Schedule
+from glassnet.network import Network
 from glassnet.training.backend import Backend, Rows
 from glassnet.training.checkpoint import (
     Keeper,
@@ -227,8 +228,8 @@ class FitCheckpoint(Keeper):
         with reading_checkpoint(self.found.path):
             if record.point is not None:
                 require_fit(record.point, backend)
-            if record.outcome is not None and record.outcome.params.shape != backend.network.params.shape:
-                raise ValueError("its weights do not fit the network")
+            if record.outcome is not None:
+                _require_weights(record.outcome.params, backend.network)
         if record.outcome is not None and (record.point is None or record.planned == self._now.planned):
             self._over.append(record)
             self._now = None
@@ -370,6 +371,14 @@ def _require_same_training(found: Found, record: Record, now: Record) -> None:
             argument="validation",
             remedy="Pass the same validation and groups, or train from the start.",
         )
+
+
+def _require_weights(params: np.ndarray, network: Network) -> None:
+    """Raise ValueError for weights of another network, or that no training leaves behind."""
+    if params.shape != network.params.shape:
+        raise ValueError("its weights do not fit the network")
+    if params.dtype != network.params.dtype or not np.isfinite(params).all():
+        raise ValueError(f"its weights are no finite numbers in {network.params.dtype}")
 
 
 def _epochs_of(record: Record) -> int:

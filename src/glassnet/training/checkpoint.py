@@ -140,6 +140,8 @@ def require_fit(point: Point, backend: Backend) -> None:
     for name, found, like in wanted:
         if found.shape != like.shape or found.dtype != like.dtype:
             raise ValueError(f"its {name} do not fit the network")
+        if like is start["params"] and not np.isfinite(found).all():  # what is kept after a run of steps always is
+            raise ValueError(f"its {name} are not finite")
     n_steps, step = backend.steps_per_epoch, int(point.state["step"])
     if point.done > n_steps or point.epoch < 1 or step != (point.epoch - 1) * n_steps + point.done:
         raise ValueError(f"step {step} is not step {point.done} of epoch {point.epoch}, of {n_steps} steps each")
