@@ -334,8 +334,8 @@ def _require_same_fit(found: Found, header: dict[str, Any], given: dict[str, Any
     given : the arguments of the estimator. What was left to "auto" follows from them and from the data, so that these
         are named first where they differ.
     """
-    free = [name for name, value in given.items() if isinstance(value, str) and value == "auto"]
-    _require_same_settings(found, header, [name for name in header["settings"] if name not in free], schedule)
+    automatic = [name for name, value in given.items() if isinstance(value, str) and value == "auto"]
+    _require_same_settings(found, header, [name for name in header["settings"] if name not in automatic], schedule)
     for name, digest in header["data"].items():
         if found.header["data"].get(name) != digest:
             raise DataError(
@@ -343,7 +343,7 @@ def _require_same_fit(found: Found, header: dict[str, Any], given: dict[str, Any
                 argument=name,
                 remedy="Pass the same data in the same order, or train from the start.",
             )
-    _require_same_settings(found, header, free, schedule)
+    _require_same_settings(found, header, automatic, schedule)
 
 
 def _require_same_settings(found: Found, header: dict[str, Any], names: Sequence[str], schedule: Schedule) -> None:
