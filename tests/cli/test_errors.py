@@ -300,6 +300,7 @@ def commanding(model, tmp_path):
     """A model whose file holds commands to the terminal wherever text may stand."""
     header, arrays = read_model(model)
     clear = "\x1b[2J\x07"
+    header["settings"]["[/bold]" + clear] = header["arguments"]["[/bold]" + clear] = clear  # closes a tag of rich
     header["stop_reason"] = header["target"] = header["settings"]["preset"] = header["written_by"] = clear
     header["encoder"]["columns"][0]["name"] = clear
     write_model(tmp_path / "commanding.glassnet", header, arrays)
@@ -309,7 +310,8 @@ def commanding(model, tmp_path):
 def test_a_model_file_cannot_command_the_terminal(run, complaint, commanding, penguins):
     ended = run("info", commanding)
     assert ended.code == 0
-    assert ended.out.count("\\x1b[2J\\x07") == 5
+    assert ended.out.count("\\x1b[2J\\x07") == 7
+    assert "\n[/bold]\\x1b[2J\\x07 " in ended.out
     assert "\x1b" not in ended.out
     said = complaint(1, "predict", commanding, penguins)
     assert "\\x1b[2J\\x07" in said

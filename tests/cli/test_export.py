@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import onnxruntime
+import pytest
 
 
 def test_a_model_becomes_a_module_that_predicts_the_same(run, model, penguins, tmp_path):
@@ -60,10 +61,25 @@ def test_the_model_itself_is_never_replaced(run, model):
     assert model.read_bytes() == before
 
 
-def test_a_folder_that_does_not_exist_is_named(run, model):
-    ended = run("export", model, "--to", "python", "--out", "none/m.py")
-    assert ended.code == 1
-    assert ended.err.endswith("none/m.py: No such file or directory\n")
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        ("none/m.py", "--out is in a folder that does not exist, got 'none/m.py'"),
+        (".", "--out is a folder, not a file, got '.'"),
+        ("cars.csv", "--out ends like a table (.csv), and a model is to be written, got 'cars.csv'. Name a file such"),
+        (
+            "v2.glassnet",
+            "--out ends like a model (.glassnet), and a .py file is to be written, got 'v2.glassnet'. Name",
+        ),
+    ],
+)
+def test_what_would_be_lost_or_cannot_be_written_is_named_before_any_work(run, model, tmp_path, out, message):
+    for name in ("cars.csv", "v2.glassnet"):
+        (tmp_path / name).write_text("before")
+    ended = run("export", model, "--to", "python", "--out", out)
+    assert ended.code == 2
+    assert ended.err.startswith(f"glassnet: error: {message}")
+    assert [(tmp_path / name).read_text() for name in ("cars.csv", "v2.glassnet")] == ["before"] * 2
 
 
 def test_without_the_packages_the_command_says_how_to_install_them(run, model, monkeypatch):

@@ -167,6 +167,7 @@ def test_the_compiled_engine_goes_on_to_the_same_bits_with_another_number_of_thr
     killer.runs_of(2)
     keeping = arguments | {"checkpoint": path, "checkpoint_every": 0}
     for after in range(1, 100, 6):
+        path.unlink(missing_ok=True)
         if not killer.fit(GlassNetRegressor(**keeping, n_jobs=1), X, y, after=after):
             break
         model = GlassNetRegressor(**arguments, n_jobs=2).fit(X, y, resume=path)
@@ -197,6 +198,7 @@ def test_every_write_of_a_fit_can_be_gone_on_from(killer, tmp_path, options, n_w
         killer.last = None
         model = GlassNetRegressor(**arguments).fit(X, y, resume=path)
         assert bits(model, tmp_path / "model", X) == expected
+        path.unlink()
         after += 1
     assert after > n_writes
 

@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 import glassnet
 from glassnet import GlassNetClassifier, GlassNetRegressor
-from glassnet.errors import CheckpointWarning, DataError, ModelFileError, OptionError
+from glassnet.errors import CheckpointWarning, DataError, ModelFileError, OptionError, TrainingDiverged
 from glassnet.estimators import checkpoint as checkpoints
 from glassnet.files import model_format
 from glassnet.files.checkpoint_format import read_checkpoint, write_checkpoint
@@ -103,6 +103,27 @@ def test_data_that_differ_are_named(kept, data, argument):
     assert raised.value.argument == argument
     assert str(kept) in str(raised.value)
     assert raised.value.remedy.startswith("Pass the same ")
+
+
+def test_where_other_data_change_what_auto_chooses_it_is_the_data_that_are_named(tmp_path):
+    path, quick = tmp_path / "run.ckpt", {"max_epochs": 1, "random_state": 0, "engine": "reference"}
+    few = GlassNetRegressor(checkpoint=path, **quick).fit(X, Y)
+    more = np.tile(X, (20, 1)), np.tile(Y, 20)
+    assert few.settings_["folds"] > GlassNetRegressor(**quick).fit(*more).settings_["folds"]
+    with pytest.raises(DataError, match="^X is not what the checkpoint"):
+        GlassNetRegressor(**quick).fit(*more, resume=path)
+    with pytest.raises(OptionError, match="^folds must be 4, as in the checkpoint .*, got 1$"):
+        GlassNetRegressor(**quick).fit(X, Y, validation="last", resume=path)  # the same data, otherwise divided
+
+
+def test_a_fit_that_diverged_does_not_keep_its_checkpoint_from_the_next(tmp_path):
+    diverging = {"learning_rate": 1e30, "optimizer": "momentum", "activation": "identity"}
+    with pytest.raises(TrainingDiverged):
+        quick(checkpoint=tmp_path / "run.ckpt", checkpoint_every=0, **diverging).fit(X, Y)
+    with pytest.raises(TrainingDiverged):  # as it did
+        quick(**diverging).fit(X, Y, resume=tmp_path / "run.ckpt")
+    quick(checkpoint=tmp_path / "run.ckpt").fit(X, Y)
+    assert quick().fit(X, Y, resume=tmp_path / "run.ckpt").stop_reason_ == "max_epochs"
 
 
 def test_the_same_labels_under_other_names_are_another_target(tmp_path):
@@ -255,6 +276,10 @@ def say(*places, value):
         drop("0.outcome.history"),
         put("0.point.state.params", np.zeros(3, np.float32)),
         put("0.point.state.params", np.zeros(17)),  # float64
+        put("0.point.state.params", np.full(17, np.nan, np.float32)),
+        put("0.point.best", np.full(17, np.inf, np.float32)),
+        put("0.outcome.params", np.full(17, np.nan, np.float32)),
+        put("0.outcome.params", np.zeros(17, np.int32)),
         put("0.point.state.another", np.zeros(3)),
         put("0.point.state.step", 4),
         put("0.point.best", np.zeros((17, 1), np.float32)),
@@ -267,7 +292,7 @@ def say(*places, value):
         put("0.outcome.history", np.full((3, 6), np.inf)),
         say("trainings", 0, "planned", value=[3]),
         say("trainings", 0, "planned", value=["x", "y"]),
-        say("trainings", 0, "point", "total", value=10**400),
+        say("trainings", 0, "point", "total", value="much"),
         say("trainings", 0, "outcome", value=None),
         say("trainings", value={"a": 1}),
         say("settings", value=[]),
@@ -278,7 +303,9 @@ def say(*places, value):
 )
 def test_content_that_does_not_fit_is_damage(kept, change):
     changed(kept, change)
-    with pytest.raises(ModelFileError, match="is damaged: ") as raised:
+    with pytest.raises(
+        ModelFileError, match=r"is damaged: .*\. Go on from a copy of it, or train from the s"
+    ) as raised:
         quick(max_epochs=4).fit(X, Y, resume=kept)
     assert raised.value.file == str(kept)
 
@@ -329,6 +356,22 @@ def test_a_model_is_not_written_over(tmp_path):
     with pytest.raises(OptionError, match="and would be lost"):
         quick(checkpoint=path).fit(X, Y)
     assert glassnet.load(path)
+
+
+def test_a_fit_that_is_not_over_is_not_written_over(kept, tmp_path):
+    changed(kept, say("finished", value=False))
+    content = kept.read_bytes()
+    rule = f"checkpoint holds a training that is not over, which would be lost, got {str(kept)!r}. fit(X, y, resume="
+    for there, fit in ((kept, {}), (kept, {"resume": tmp_path / "other"})):
+        (tmp_path / "other").write_bytes(content)
+        with pytest.raises(OptionError) as raised:
+            quick(checkpoint=there).fit(X, Y, **fit)
+        assert str(raised.value).startswith(rule)
+        assert str(raised.value).endswith(" goes on from it; or name another file, or remove this one.")
+        assert kept.read_bytes() == content
+    quick(checkpoint=kept).fit(X, Y, resume=kept.parent / "." / kept.name)  # the same file, otherwise spelled
+    assert read_checkpoint(kept)[0]["finished"] is True
+    quick(checkpoint=kept).fit(X, Y)  # a fit that is over is there as a model
 
 
 def test_a_checkpoint_is_no_part_of_the_model(kept, tmp_path):

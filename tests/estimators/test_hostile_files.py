@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from glassnet.errors import ModelFileError
 from glassnet.estimators.loading import load_from_bytes
 from hostile import HOSTILE, RAW, File, joined, mutated, places_in, replaced, taken_apart
-from torture import outcome_of, small_models, table
+from torture import outcome_of, table, write_models
 
 ROOM = 64 * 2**20
 
@@ -28,10 +28,7 @@ ROOM = 64 * 2**20
 def files(tmp_path_factory) -> list[File]:
     """Good models of every kind, taken apart."""
     folder = tmp_path_factory.mktemp("good")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for number, model in enumerate(small_models()):
-            model.save(folder / f"{number}.glassnet")
+    write_models(folder)
     return [taken_apart(path.read_bytes()) for path in sorted(folder.iterdir())]
 
 

@@ -278,6 +278,7 @@ MISFITS = {
         ["x", 1],
         "['levels'] must be a list of texts, got",
     ),
+    "a level twice": ("numbers", (*COLUMNS, 1, "levels"), ["x", "x"], "['levels'] must have each level once"),
     "a zone that is none": (
         "numbers",
         (*COLUMNS, 2, "zone"),

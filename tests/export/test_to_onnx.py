@@ -100,6 +100,28 @@ def test_a_number_that_predict_refuses_gives_nan(tmp_path):
     assert np.isnan(P).all(axis=1).tolist() == [True, False]
 
 
+def test_a_row_that_overflows_in_the_network_gives_nan(tmp_path):
+    model = GlassNetRegressor((16, 16), activation="relu", input_scaling="none", **QUICK).fit(
+        {"x": np.linspace(-1, 1, N)}, np.linspace(-1, 1, N)
+    )
+    with pytest.raises(DataError, match=r"^row 2: column 'x' is encoded as a number that overflows float32"):
+        model.predict({"x": [0.5, 3e38]})
+    export_onnx(model, tmp_path / "m.onnx")
+    found = session_of(tmp_path / "m.onnx").run(None, {"x": np.array([[0.5], [3e38]])})[0]
+    np.testing.assert_allclose(found, [model.predict({"x": [0.5]})[0], np.nan], rtol=1e-5)
+
+
+def test_rows_whose_squares_overflow_are_normalised_as_predict_does(tmp_path):
+    """Their spread is measured in larger units, also where other rows of the table are small."""
+    options = {"activation": "identity", "normalisation": "layer", "input_scaling": "none"}
+    model = GlassNetRegressor((4, 4), **options, **QUICK).fit({"x": np.linspace(-1, 1, N)}, np.linspace(-1, 1, N))
+    rows = {"x": [0.5, -1e25, 1e30]}  # the square of the second overflows float32
+    export_onnx(model, tmp_path / "m.onnx")
+    found = session_of(tmp_path / "m.onnx").run(None, {"x": np.array(rows["x"])[:, None]})[0]
+    np.testing.assert_allclose(found, model.predict(rows), rtol=1e-5)
+    assert len(set(model.predict(rows))) == 3  # had the spread been infinite, the last two were the same
+
+
 def test_outputs_give_way_to_columns_of_their_names(tmp_path):
     table = {"label": TABLE["age"], "matrix": TABLE["floor"], "probabilities": TABLE["city"]}
     export_onnx(fitted(table), tmp_path / "m.onnx")

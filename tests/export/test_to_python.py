@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from glassnet import GlassNetClassifier, GlassNetRegressor, export_python
-from glassnet.errors import ColumnError, ExportError
+from glassnet.errors import ColumnError, DataError, ExportError
 from glassnet.export import layers
 from glassnet.maths import activations
 
@@ -124,6 +124,19 @@ def test_the_program_prints_predictions_for_a_csv_file(tmp_path):
     assert ended.stderr.strip().endswith("new.csv: row 1: column 'age' must hold numbers, got 'old'")
 
 
+def test_the_program_says_in_one_line_what_it_takes_and_what_it_cannot_read(tmp_path):
+    export_python(fitted(), tmp_path / "m.py")
+    (tmp_path / "odd.csv").write_bytes(b"age,city\n1,M\xfcnchen\n")
+    for arguments, said in (
+        ([], f"usage: python {tmp_path / 'm.py'} new.csv"),
+        (["none.csv"], "none.csv: No such file or directory"),
+        (["odd.csv"], "odd.csv: 'utf-8' codec can't decode byte 0xfc in position 12: invalid start byte"),
+    ):
+        command = [sys.executable, "-I", str(tmp_path / "m.py"), *arguments]
+        ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+        assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"{said}\n")
+
+
 BAD = {
     "a column that is not there": ({"age": None}, "the table has no column 'age'"),
     "text among numbers": ({"age": [1.0, "x"]}, "row 2: column 'age' must hold numbers, got 'x'"),
@@ -153,6 +166,19 @@ def test_numbers_that_float32_cannot_hold_are_refused_without_scaling(tmp_path):
     module = module_of(fitted(table={"z": TABLE["floor"]}, columns={"z": "number"}, input_scaling="none"), tmp_path)
     with pytest.raises(ValueError, match=r"row 1: column 'z' must not exceed 3\.4e\+38, got 1e\+39"):
         module.predict({"z": [1e39]})
+
+
+def test_a_row_that_overflows_in_the_network_is_named(tmp_path):
+    model = GlassNetRegressor((16, 16), activation="relu", input_scaling="none", **QUICK).fit(
+        {"x": np.linspace(-1, 1, N)}, np.linspace(-1, 1, N)
+    )
+    module = module_of(model, tmp_path)
+    with pytest.raises(DataError, match=r"^row 2: column 'x' is encoded as a number that overflows float32"):
+        model.predict({"x": [0.5, 3e38]})
+    with pytest.raises(ValueError, match=r"^row 2: has a prediction that float32 cannot hold$"):
+        module.predict({"x": [0.5, 3e38]})
+    with pytest.raises(ValueError, match=r"^row 1: has a prediction that float64 cannot hold$"):
+        module.in_units(np.array([[1e38]]), np.array([1e300]), np.array([0.0]))
 
 
 def test_times_of_day_are_taken_as_datetime_or_texts_have_them(tmp_path):
@@ -234,6 +260,28 @@ def test_a_module_that_would_predict_something_else_is_not_written(tmp_path, mon
     with pytest.raises(ExportError, match=r"probabilities differs from the estimator's .* by more than 1e-05"):
         export_python(fitted(), tmp_path / "m.py")
     assert (tmp_path / "m.py").read_bytes() == b"before"
+
+
+def test_a_module_that_would_refuse_what_the_estimator_predicts_is_not_written(tmp_path, monkeypatch):
+    monkeypatch.setitem(layers.LOSS_OUTPUTS, "binary_cross_entropy", infinite)
+    with pytest.raises(ExportError, match=r"^refuses what the estimator predicts: row 1: has a prediction "):
+        export_python(fitted(), tmp_path / "m.py")
+    assert not (tmp_path / "m.py").exists()
+
+
+def infinite(A):
+    """A formula that is wrong."""
+    return A * 0.0 + np.inf
+
+
+def test_a_model_that_overflows_far_outside_of_training_is_exported(tmp_path):
+    """Columns are compared on numbers far outside, which the network need not bear."""
+    model = GlassNetRegressor((), **QUICK, input_scaling="standard").fit({"x": np.arange(N)}, np.arange(N))
+    model.network_.params[:] = [1e33, 0.0]  # weight and bias; scaled numbers are clipped to 1e6
+    rows = {"x": [0.0, 20.0, 59.0]}
+    with pytest.raises(DataError, match="no prediction that float32 can hold"):
+        model.predict({"x": [1e9]})
+    np.testing.assert_allclose(module_of(model, tmp_path).predict(rows), model.predict(rows), rtol=1e-5)
 
 
 def test_the_same_model_gives_the_same_text(tmp_path):

@@ -88,12 +88,16 @@ def test_a_point_is_read_as_it_was_written(tmp_path_factory, history, best, befo
 @settings(deadline=None, max_examples=40, derandomize=True)
 @given(history=rows_of_history(), loss=st.none() | floats, reason=st.sampled_from(["max_epochs", "diverged"]))
 def test_an_outcome_is_read_as_it_was_written(tmp_path_factory, history, loss, reason):
-    outcome = Outcome(np.arange(3, dtype=np.float64), history, 2, reason, loss, 5)
+    best = len(history) + 1  # the epoch after the last one, which ended early
+    outcome = Outcome(np.arange(3, dtype=np.float64), history, best, reason, loss, 5)
     found = outcome_from(*read_back(*outcome_data(outcome), tmp_path_factory.mktemp("outcome")))
     assert same(found.params, outcome.params)
     assert same(found.history, history)
     assert same(found.diverged_loss, loss)
-    assert (found.best_epoch, found.reason, found.diverged_step) == (2, reason, 5)
+    assert (found.best_epoch, found.reason, found.diverged_step) == (best, reason, 5)
+    header, arrays = outcome_data(outcome)
+    with pytest.raises(ValueError, match=f"^epoch {best + 1} cannot be the best of {len(history)}$"):
+        outcome_from({**header, "best_epoch": best + 1}, arrays)
 
 
 def backend_for(n=20, **options):
@@ -178,6 +182,7 @@ def test_the_clock_of_the_history_goes_on_and_the_limit_counts_this_process_alon
         ({"done": 4}, r"^step 3 is not step 4 of epoch 1, of 3 steps each$"),
         ({"epoch": 0}, r"^step 3 is not step 3 of epoch 0"),
         ({"epoch": -1}, r"^epoch must be a number of at least 0, got -1$"),
+        ({"best": {"loss": 1.0, "epoch": 2, "step": 3}}, r"^epoch 1 does not follow 0, or comes before the best$"),
         ({"done": True}, r"^done must be a number of at least 0, got True$"),
         ({"seconds": math.nan}, r"^seconds must be a number of at least 0, got nan$"),
     ],

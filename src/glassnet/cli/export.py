@@ -39,8 +39,9 @@ def export(
     from glassnet.errors import require_choice
 
     require_choice("to", to, SUFFIXES)
-    path = out or str(Path(model).with_suffix(SUFFIXES[to]))
-    workflow.require_other_file(path, model, "the model")
+    beside = str(Path(model).with_suffix(SUFFIXES[to]))
+    path = out or beside
+    workflow.require_place(path, model, "the model", Path(beside).name)
     from glassnet.export import export_onnx, export_python
 
     {"onnx": export_onnx, "python": export_python}[to](model, path)

@@ -40,13 +40,14 @@ def _show_checkpoint(found: dict[str, Any]) -> None:
     out.print(f"[bold]{escape(found['file'])}[/bold]: a checkpoint of a {found['estimator']}, not a model")
     table = plain_table("", "")
     for number, training in enumerate(trainings, 1):
-        state = f"over ({training['over']})" if training["over"] else "under way"
+        state = f"over ({escape(training['over'])})" if training["over"] else "under way"
         far = f"{state}, epoch {training['epoch']} of {training['of']} at most"
         table.add_row(f"training {number} of up to {found['planned']}" if found["planned"] > 1 else "training", far)
     table.add_row("finished", "yes" if found["finished"] else "no: the same command with --resume goes on from here")
-    table.add_row("engine", found["engine"])
-    table.add_row("written by", ", ".join([found["written_by"], *_versions(found["machine"])]))
+    table.add_row("engine", escape(found["engine"]))
+    table.add_row("written by", escape(", ".join([found["written_by"], *_versions(found["machine"])])))
     table.add_row("size", f"{size_of(found['bytes'])} ({found['bytes']:,} bytes)")
+    table.add_row("SHA-256", found["sha256"])
     print_table(table)
     out.print("\n[bold]Settings[/bold]")
     print_table(_settings(found["settings"]))
@@ -131,7 +132,7 @@ def _settings(settings: dict[str, Any]) -> Any:
     table = plain_table("", "")
     for name, value in settings.items():
         shown = ", ".join(map(_value, value)) if isinstance(value, list) else _value(value)
-        table.add_row(name, escape(shown))
+        table.add_row(escape(name), escape(shown))
     return table
 
 

@@ -99,6 +99,8 @@ def _line_of(error: BaseException) -> str:
 
 def flag_of(argument: str) -> str:
     """What the command calls an argument of the library."""
+    if argument == "columns":  # no entry of FLAGS, which advice is searched for: there it is a word as well
+        return "--column"
     if argument.startswith("columns["):
         return argument.replace("columns[", "--column ").rstrip("]")
     return (FLAGS | ARGUMENTS).get(argument, "--" + argument.replace("_", "-"))

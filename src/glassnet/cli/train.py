@@ -129,8 +129,11 @@ def train(
         int, _option(TRAINING, "Times to begin again, at a tenth of the rate, if training diverges.", metavar="NUMBER")
     ] = 0,
     checkpoint: Annotated[
-        str | None, _option(TRAINING, "Keep what was trained in this file, once a minute.", metavar="PATH")
+        str | None, _option(TRAINING, "Keep what was trained in this file, to go on from.", metavar="PATH")
     ] = None,
+    checkpoint_every: Annotated[
+        float, _option(TRAINING, "Time between two writes of it; the last is at the end.", metavar="SECONDS")
+    ] = 60.0,
     resume: Annotated[
         bool, _option(TRAINING, "Go on from the checkpoint, if it is there.", "--resume", metavar="")
     ] = False,
@@ -191,6 +194,7 @@ def train(
         time_limit=time_limit,
         retries=retries or None,
         checkpoint=checkpoint,
+        checkpoint_every=checkpoint_every,
         loss=loss,
         quantiles=None if quantiles is None else _quantiles(quantiles),
         class_weight=class_weight,

@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from glassnet.errors import DivergenceWarning, InterruptedWarning, OptionError, require_number, warn
+from glassnet.errors import DivergenceWarning, InterruptedWarning, OptionError, TrainingDiverged, require_number, warn
 from glassnet.estimators.calibrating import Conformal, calibrate, check_calibration, rows_to_calibrate_on
 from glassnet.estimators.class_weights import class_factors
 from glassnet.estimators.events import Callbacks, begin_fit, end_fit, has_callbacks, torn_down
@@ -208,17 +208,28 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
             from glassnet.estimators.checkpoint import FitCheckpoint
 
             fitting.checkpoint = FitCheckpoint.of(fitting, found)
-        if settings["folds"] > 1:
-            trained = train_folds(fitting, validation, epochs)
-        else:
-            trained = train_once(fitting, validation, groups, epochs)
-        if fitting.checkpoint is not None:
-            fitting.checkpoint.complete(trained.outcome.reason)
+        trained = self._train(fitting, validation, groups, epochs)
         self._keep(fitting, trained)
         self._calibrate_on(fitting.samples, trained)
         self._warn(trained.outcome, trained.cut, fitting.checkpoint is not None and fitting.checkpoint.written)
         end_fit(epochs)
         return self
+
+    def _train(self, fitting: Fitting, validation: Any, groups: Any, epochs: Any) -> Trained:
+        """All trainings of the fit; its checkpoint is told how they ended."""
+        checkpoint = fitting.checkpoint
+        try:
+            if fitting.settings["folds"] > 1:
+                trained = train_folds(fitting, validation, epochs)
+            else:
+                trained = train_once(fitting, validation, groups, epochs)
+        except TrainingDiverged:
+            if checkpoint is not None:  # as one that is not over it would stand in the way of a fit at a lower rate
+                checkpoint.complete("diverged")
+            raise
+        if checkpoint is not None:
+            checkpoint.complete(trained.outcome.reason)
+        return trained
 
     def _found(self, settings: dict[str, Any], resume: Any) -> Any:
         """What the checkpoint `resume` holds, None without one; its seed is that of a fit without any."""

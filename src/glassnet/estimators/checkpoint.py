@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,9 +20,11 @@ import numpy as np
 import glassnet
 from glassnet.errors import CheckpointWarning, DataError, ModelFileError, OptionError, warn
 from glassnet.estimators.saving import plain_setting
-from glassnet.files.checkpoint_format import read_checkpoint, write_checkpoint
-from glassnet.files.model_format import CHECKPOINT, read_header, reading_content
+from glassnet.files.checkpoint_format import read_checkpoint, reading_checkpoint, write_checkpoint
+from glassnet.files.fields import Fields
+from glassnet.files.model_format import CHECKPOINT, read_header
 from glassnet.maths.schedules import Schedule
+from glassnet.network import Network
 from glassnet.training.backend import Backend, Rows
 from glassnet.training.checkpoint import (
     Keeper,
@@ -95,16 +97,25 @@ def open_checkpoint(path: PathLike, estimator: str) -> Found:
             file=path,
             remedy="Go on with the version that wrote it, or train from the start.",
         )
-    with reading_content(path):
-        kind, settings = header["estimator"], header["settings"]
-        kinds = ((settings, "random_state", int), (settings, "max_epochs", int), (header, "engine", str))
-        for place, name, wanted in (*kinds, (header, "data", dict), (header, "machine", dict)):
-            if not isinstance(place[name], wanted):
-                raise ValueError(f"its {name} is {place[name]!r}")
+    with reading_checkpoint(path):
+        kind = _checked_kind(Fields(header, "header"))
         records = [_record(entry, i, arrays) for i, entry in enumerate(header["trainings"])]
     if kind != estimator:
-        raise ModelFileError(f"belongs to a {kind}, not to a {estimator}", file=path, remedy="Use that estimator.")
+        raise ModelFileError(f"belongs to a {kind[:40]}, not to a {estimator}", file=path, remedy="Use that estimator.")
     return Found(path, header, records)
+
+
+def _checked_kind(header: Fields) -> str:
+    """The estimator's name, once all that is to be compared is known to be there and of its type."""
+    settings = header.fields("settings")
+    settings.whole("random_state", 0, 2**64 - 1)
+    settings.whole("max_epochs", 1)
+    header.choice("engine", ("compiled", "reference"))
+    header.sequence("trainings")
+    for facts in (header.fields("data"), header.fields("machine")):
+        for name in facts.data:
+            facts.text(name)
+    return header.text("estimator")
 
 
 def _record(entry: dict[str, Any], number: int, arrays: dict[str, np.ndarray]) -> Record:
@@ -123,8 +134,11 @@ def _record(entry: dict[str, Any], number: int, arrays: dict[str, np.ndarray]) -
         raise ValueError(str(error)) from error
 
 
-def require_place(path: PathLike) -> None:
-    """Raise OptionError unless a checkpoint can be written to `path` without harm to another file."""
+def require_place(path: PathLike, going_on: PathLike | None = None) -> None:
+    """Raise OptionError unless a checkpoint can be written to `path` without loss of what is there.
+
+    going_on : the checkpoint that the fit goes on from. Any other one of a fit that is not over would be lost.
+    """
     place = Path(path)
     if place.is_dir():
         raise OptionError("is a folder, not a file", argument="checkpoint", value=str(path))
@@ -133,15 +147,22 @@ def require_place(path: PathLike) -> None:
     if not place.exists():
         return
     try:
-        ours = read_header(path)["format"] == CHECKPOINT
+        header = read_header(path)
     except ModelFileError:
-        ours = False
-    if not ours:
+        header = {}
+    if header.get("format") != CHECKPOINT:
         raise OptionError(
             "is a file that is no checkpoint, or a damaged one, and would be lost",
             argument="checkpoint",
             value=str(path),
             remedy="Name another file, or remove it.",
+        )
+    if header.get("finished") is not True and (going_on is None or not place.samefile(going_on)):
+        raise OptionError(
+            "holds a training that is not over, which would be lost",
+            argument="checkpoint",
+            value=str(path),
+            remedy=f"fit(X, y, resume={str(path)!r}) goes on from it; or name another file, or remove this one.",
         )
 
 
@@ -165,7 +186,7 @@ class FitCheckpoint(Keeper):
         estimator, settings = fitting.estimator, fitting.settings
         path = settings["checkpoint"]
         if path is not None:
-            require_place(path)
+            require_place(path, None if found is None else found.path)
         rows, (encoder, tables) = fitting.rows, fitting.encoder.to_data()
         encoded = [part for name in sorted(tables) for part in (name, tables[name])]
         header = {
@@ -179,7 +200,7 @@ class FitCheckpoint(Keeper):
             },
         }
         if found is not None:
-            _require_same_fit(found, header, fitting.options.schedule)
+            _require_same_fit(found, header, estimator.get_params(deep=False), fitting.options.schedule)
         return cls(path, float(settings["checkpoint_every"]), header, found)
 
     # --- what a training tells ---
@@ -204,11 +225,11 @@ class FitCheckpoint(Keeper):
         if n_epochs > options.last_epoch:
             rule = f"must be at least {n_epochs}, the epochs behind the checkpoint {str(self.found.path)!r}"
             raise OptionError(rule, argument="max_epochs", value=options.max_epochs)
-        with reading_content(self.found.path):
+        with reading_checkpoint(self.found.path):
             if record.point is not None:
                 require_fit(record.point, backend)
-            if record.outcome is not None and record.outcome.params.shape != backend.network.params.shape:
-                raise ValueError("its weights do not fit the network")
+            if record.outcome is not None:
+                _require_weights(record.outcome.params, backend.network)
         if record.outcome is not None and (record.point is None or record.planned == self._now.planned):
             self._over.append(record)
             self._now = None
@@ -307,14 +328,32 @@ def _plain(name: str, value: Any) -> Any:
     return json.loads(json.dumps(plain_setting(name, value), default=lambda other: type(other).__name__))
 
 
-def _require_same_fit(found: Found, header: dict[str, Any], schedule: Schedule) -> None:
-    """Raise OptionError or DataError, naming it, for a setting or data that differ from those of the checkpoint."""
+def _require_same_fit(found: Found, header: dict[str, Any], given: dict[str, Any], schedule: Schedule) -> None:
+    """Raise OptionError or DataError, naming it, for a setting or data that differ from those of the checkpoint.
+
+    given : the arguments of the estimator. What was left to "auto" follows from them and from the data, so that these
+        are named first where they differ.
+    """
+    automatic = [name for name, value in given.items() if isinstance(value, str) and value == "auto"]
+    _require_same_settings(found, header, [name for name in header["settings"] if name not in automatic], schedule)
+    for name, digest in header["data"].items():
+        if found.header["data"].get(name) != digest:
+            raise DataError(
+                f"is not what the checkpoint {str(found.path)!r} was trained on",
+                argument=name,
+                remedy="Pass the same data in the same order, or train from the start.",
+            )
+    _require_same_settings(found, header, automatic, schedule)
+
+
+def _require_same_settings(found: Found, header: dict[str, Any], names: Sequence[str], schedule: Schedule) -> None:
+    """Raise OptionError for the first of these settings that differs."""
     path, was, now = str(found.path), found.header["settings"], header["settings"]
-    for name in now:
-        if name not in FREE and was.get(name) != now[name]:
+    for name in names:
+        if name not in FREE and name in now and was.get(name) != now[name]:
             rule = f"must be {was.get(name)!r}, as in the checkpoint {path!r}"
             raise OptionError(rule, argument=name, value=now[name])
-    if was["max_epochs"] != now["max_epochs"] and schedule.planned:
+    if "max_epochs" in names and was["max_epochs"] != now["max_epochs"] and schedule.planned:
         raise OptionError(
             f"must stay {was['max_epochs']}, as in the checkpoint {path!r}: schedule {schedule.name!r} is laid out "
             "over all epochs, so that the steps until now would have had other rates",
@@ -322,13 +361,6 @@ def _require_same_fit(found: Found, header: dict[str, Any], schedule: Schedule) 
             value=now["max_epochs"],
             remedy='Only a schedule such as "constant" can be prolonged.',
         )
-    for name, digest in header["data"].items():
-        if found.header["data"].get(name) != digest:
-            raise DataError(
-                f"is not what the checkpoint {path!r} was trained on",
-                argument=name,
-                remedy="Pass the same data in the same order, or train from the start.",
-            )
 
 
 def _require_same_training(found: Found, record: Record, now: Record) -> None:
@@ -339,6 +371,14 @@ def _require_same_training(found: Found, record: Record, now: Record) -> None:
             argument="validation",
             remedy="Pass the same validation and groups, or train from the start.",
         )
+
+
+def _require_weights(params: np.ndarray, network: Network) -> None:
+    """Raise ValueError for weights of another network, or that no training leaves behind."""
+    if params.shape != network.params.shape:
+        raise ValueError("its weights do not fit the network")
+    if params.dtype != network.params.dtype or not np.isfinite(params).all():
+        raise ValueError(f"its weights are no finite numbers in {network.params.dtype}")
 
 
 def _epochs_of(record: Record) -> int:

@@ -80,8 +80,7 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
         process may use; -1 all of these; or a whole number. Results do not depend on it.
     time_limit : seconds after which training stops.   retries : how often in a fit a training that diverges begins
         again, each time at a tenth of the rate; `settings_["learning_rate"]` and `history_` show the one that was used.
-    warm_start : go on from the weights of the last fit, on its
-        engine.
+    warm_start : go on from the weights of the last fit, on its engine.
     checkpoint : path of a file in which to keep, every `checkpoint_every` seconds and at the end, what
         `fit(X, y, resume=path)` goes on from, to the same bits; see docs/estimators.md.
     verbose : show progress.   callbacks : functions of each epoch's row, a true answer stops training; or callbacks of

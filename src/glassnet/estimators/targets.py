@@ -277,10 +277,14 @@ class NumberTargets:
             raise DataError(f"must have {len(self.centre)} columns, as in training", argument="y", value=Y.shape)
         return Y
 
+    def rescaled(self, Y: np.ndarray) -> np.ndarray:
+        """Outputs in the units of y, float64 (n, K), whatever float64 makes of them: the formula alone."""
+        with np.errstate(over="ignore"):
+            return Y.astype(np.float64) * self.scale + self.centre
+
     def unscaled(self, Y: np.ndarray) -> np.ndarray:
         """Outputs in the units of y, float64 (n, K). Raises DataError, naming the row, for what float64 cannot hold."""
-        with np.errstate(over="ignore"):
-            predicted = Y.astype(np.float64) * self.scale + self.centre
+        predicted = self.rescaled(Y)
         if not np.isfinite(predicted).all():
             row, column = np.argwhere(~np.isfinite(predicted))[0]
             raise DataError(
@@ -293,7 +297,10 @@ class NumberTargets:
 
     def decode(self, Y: np.ndarray) -> np.ndarray:
         """Predictions in the units of y, float64: (n,) or (n, K) as y was."""
-        Y = self.unscaled(Y)
+        return self.shaped(self.unscaled(Y))
+
+    def shaped(self, Y: np.ndarray) -> np.ndarray:
+        """Y (n, K) with as many dimensions as y had."""
         return Y[:, 0] if self.flat and Y.shape[1] == 1 else Y
 
     def data(self) -> dict[str, Any]:

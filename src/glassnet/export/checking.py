@@ -16,13 +16,16 @@ __all__ = ["TOLERANCES", "require_the_same"]
 # Of outputs and of the matrix, relative to the number and to the scale of its column, by the float type of the network.
 TOLERANCES = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-9}
 
-Run = Callable[[dict[str, np.ndarray]], dict[str, np.ndarray]]
+Columns = dict[str, np.ndarray]
 
 
-def require_the_same(model: Any, run: Run) -> float:
-    """Raise ExportError unless `run` gives what the estimator does, to 1e-5 in float32 and 1e-9 in float64.
+def require_the_same(
+    model: Any, encode: Callable[[Columns], np.ndarray], run: Callable[[Columns], dict[str, np.ndarray]]
+) -> float:
+    """Raise ExportError unless both give what the estimator does, to 1e-5 in float32 and 1e-9 in float64.
 
-    run : columns by name -> results by name, as `results_of` has them, and "matrix", the encoded columns.
+    encode : columns by name -> the matrix of the network.   run : the same -> results by name, as `results_of` has
+        them, or ValueError for a row that is refused.
 
     The matrix is compared on rows far outside of the range of training as well. Labels may differ where the two most
     probable ones are as probable as each other. Returns the largest difference, in those relative terms.
@@ -30,9 +33,13 @@ def require_the_same(model: Any, run: Run) -> float:
     tolerance = TOLERANCES[model.network_.dtype]
     columns = columns_to_try(model, far=True)
     matrix = model.encoder_.encode(table_to_try(model, columns), model.network_.dtype)
-    found = [_differing("matrix", run(columns)["matrix"], matrix, 1.0, tolerance)]
+    found = [_differing("matrix", encode(columns), matrix, 1.0, tolerance)]
     columns = columns_to_try(model)
-    expected, given = results_of(model, table_to_try(model, columns)), run(columns)
+    expected = results_of(model, table_to_try(model, columns))
+    try:
+        given = run(columns)
+    except ValueError as error:
+        raise ExportError(f"refuses what the estimator predicts: {error}", remedy="Nothing was written.") from error
     for name in sorted(expected, reverse=True):  # probabilities tell more than a label
         if name == "label":
             _require_labels(given[name], expected[name], expected["probabilities"], tolerance)

@@ -37,9 +37,9 @@ OPERATORS = {
     },
     **{"greater": "Greater", "greater_equal": "GreaterOrEqual", "less": "Less", "less_equal": "LessOrEqual"},
     **{"equal": "Equal", "isnan": "IsNaN", "matmul": "MatMul", "remainder": "Mod"},
-    **{"bitwise_and": "And", "bitwise_or": "Or", "logical_and": "And", "logical_or": "Or"},
+    **{"bitwise_and": "And", "bitwise_or": "Or", "logical_and": "And", "logical_or": "Or", "logical_not": "Not"},
 }
-TRUTHS = ("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "IsNaN", "And", "Or")
+TRUTHS = ("Greater", "GreaterOrEqual", "Less", "LessOrEqual", "Equal", "IsNaN", "And", "Or", "Not")
 
 
 class Graph:
@@ -179,6 +179,10 @@ class Value(NDArrayOperatorsMixin):
         """The place of the largest along an axis, the first of equals."""
         return self.graph.node("ArgMax", [self], np.int64, _without(self.shape, axis, False), axis=axis, keepdims=0)
 
+    def any(self) -> bool:
+        """Whether one of them is true, which only the rows will tell: the graph has to hold what is to be done then."""
+        return True
+
     def __getitem__(self, key: Any) -> Value:
         """Rows that a value of whole numbers names; or columns, as in X[..., 2:5], X[:, [0, 3]], x[:, 0]."""
         if isinstance(key, Value):
@@ -255,6 +259,7 @@ FUNCTIONS: dict[Any, Callable[..., Any]] = {
     np.concatenate: _concatenate,
     np.hstack: lambda any_value, parts: _concatenate(any_value, parts, axis=1),
     np.broadcast_to: _broadcast_to,
+    np.ones_like: lambda any_value, value: any_value.graph.constant(np.ones((), value.dtype)),  # of any shape
     np.sort: _sort,
     np.size: lambda any_value, value: 0,  # so that `elementary.where` takes NumPy's own way rather than that of bits
 }

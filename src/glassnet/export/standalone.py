@@ -21,6 +21,8 @@ __all__ = [
     "column",
     "dates",
     "durations",
+    "finite",
+    "in_units",
     "numbers",
     "predict_file",
     "quantile_scaled",
@@ -186,6 +188,20 @@ def waves(moments, part):
     return found
 
 
+def finite(Y):
+    """Outputs (n, K) as they are. Raises ValueError, naming the row, where one overflowed on its way."""
+    bad = ~np.isfinite(Y).all(axis=1)
+    if bad.any():
+        raise ValueError(f"row {int(np.argmax(bad)) + 1}: has a prediction that {Y.dtype} cannot hold")
+    return Y
+
+
+def in_units(Y, scale, centre):
+    """Outputs (n, K) in the units of what is predicted, float64. Raises ValueError as `finite` does."""
+    with np.errstate(over="ignore"):
+        return finite(Y.astype(np.float64) * scale + centre)
+
+
 def predict_file(path, kinds, results_of):
     """Print predictions for the rows of a CSV file, as CSV; an empty cell is missing.
 
@@ -201,17 +217,17 @@ def predict_file(path, kinds, results_of):
         except ValueError:
             return text  # refused below, with its row and column
 
-    with open(path, newline="", encoding="utf-8-sig") as file:
-        rows = list(csv.DictReader(file))
-    table = {
-        name: [cell(row[name], kind) for row in rows]
-        for name, kind in kinds.items()
-        if all(name in row for row in rows)
-    }
     try:
+        with open(path, newline="", encoding="utf-8-sig") as file:
+            rows = list(csv.DictReader(file))
+        table = {
+            name: [cell(row[name], kind) for row in rows]
+            for name, kind in kinds.items()
+            if all(name in row for row in rows)
+        }
         results = results_of(table)
-    except ValueError as error:
-        sys.exit(f"{path}: {error}")
+    except (OSError, ValueError, csv.Error) as error:
+        sys.exit(f"{path}: {getattr(error, 'strerror', None) or error}")
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(results)
     writer.writerows(zip(*(list(values) for values in results.values()), strict=True))

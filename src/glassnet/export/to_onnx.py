@@ -47,7 +47,8 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> None:
     _require_packages()
     model = fitted_model(model)
     proto, matrix = onnx_model(model)
-    require_the_same(model, functools.partial(_run, model, _with_output(proto, matrix)))
+    run = functools.partial(_run, model, _with_output(proto, matrix))
+    require_the_same(model, lambda columns: run(columns)["matrix"], run)
     write_bytes(path, proto.SerializeToString(deterministic=True))
 
 
@@ -131,19 +132,21 @@ def _results(model: Any, Y: Array, refused: Array | None) -> dict[str, Array]:
         found["label"] = _labels(targets, Y)
         found["probabilities"] = targets.probabilities(_tempered(model, Y))
     elif isinstance(model.network_.loss, Quantile):
-        Q = np.sort(Y.astype(np.float64), axis=1) * targets.scale + targets.centre
+        Q = targets.rescaled(np.sort(Y, axis=1))
         middle = middle_quantile(model.network_.loss)
         found["prediction"] = Q[:, middle] if targets.flat else Q[:, middle : middle + 1]
         found["quantiles"] = Q
     else:
-        found["prediction"] = targets.decode(Y)
-    if refused is None:
-        return found
-    nan = float("nan")
-    return {
-        name: value if name == "label" else np.where(refused if value.ndim == 2 else refused[:, 0], nan, value)
-        for name, value in found.items()
-    }
+        found["prediction"] = targets.shaped(targets.rescaled(Y))
+    return {name: value if name == "label" else _or_nan(value, refused) for name, value in found.items()}
+
+
+def _or_nan(value: Array, refused: Array | None) -> Array:
+    """The numbers (rows,) or (rows, K), NaN where `predict` raises: for an input, or for what overflowed on the way."""
+    known = abs(value) <= float(np.finfo(np.float64).max)
+    if refused is not None:
+        known = known & (np.logical_not(refused) if value.ndim == 2 else np.logical_not(refused)[:, 0])
+    return np.where(known, value, float("nan"))
 
 
 def _tempered(model: Any, Y: Array) -> Array:

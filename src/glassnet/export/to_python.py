@@ -57,15 +57,14 @@ def export_python(model: Any, path: str | os.PathLike[str]) -> None:
     module = ModuleType("exported")
     exec(compile(source, os.fspath(path), "exec"), module.__dict__)  # it was written a line ago
     with blas_threads_for(model.network_, MOST):
-        require_the_same(model, lambda columns: _run(module, columns))
+        require_the_same(model, module.encode, lambda columns: _run(module, columns))
     write_bytes(path, source.encode())
 
 
 def _run(module: Any, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    found = {"matrix": module.encode(columns)}
     if hasattr(module, "predict_proba"):
-        return found | {"label": module.predict(columns), "probabilities": module.predict_proba(columns)}
-    found["prediction"] = module.predict(columns)
+        return {"label": module.predict(columns), "probabilities": module.predict_proba(columns)}
+    found = {"prediction": module.predict(columns)}
     return found | ({"quantiles": module.predict_quantiles(columns)} if hasattr(module, "predict_quantiles") else {})
 
 
@@ -73,6 +72,7 @@ def python_source(model: Any) -> str:
     """The text of the module."""
     columns = Sources()
     columns.add(standalone.predict_file)
+    columns.add(standalone.finite)
     encoding = [line for kind in kinds_used(model) for line in _column_lines(kind, columns, model.network_.dtype)]
     formulas = Sources(after=columns)
     network, edges = network_lines(model.network_, formulas)
@@ -89,7 +89,7 @@ def python_source(model: Any) -> str:
         NETWORK.format(body=_indented(network)),
         results,
         _titled("numbers that training found", _numbers(model, edges)),
-        'if __name__ == "__main__":\n    predict_file(sys.argv[1], KINDS, results)',
+        PROGRAM,
     ]
     return "\n\n\n".join(section.strip("\n") for section in sections if section) + "\n"
 
@@ -116,11 +116,11 @@ def network(X, P):
 
 
 def outputs(table):
-    """The mean outputs (n, K) of the networks."""
+    """The mean outputs (n, K) of the networks. Raises ValueError for a row that overflows in them."""
     X = encode(table)
-    with np.errstate(over="ignore", under="ignore"):
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         Y = [network(X, P) for P in NETWORKS]
-    return Y[0] if len(Y) == 1 else np.mean(Y, axis=0)
+        return finite(Y[0] if len(Y) == 1 else np.mean(Y, axis=0))
 '''
 
 PROBABILITIES = '''CLASSES = np.array({classes!r}, dtype={dtype!r})
@@ -161,7 +161,7 @@ def results(table):
 
 QUANTILES = '''def predict_quantiles(table):
     """The quantiles {quantiles} of each row (n, {count}), sorted."""
-    return np.sort(outputs(table).astype(np.float64), axis=1) * {scale} + {centre}
+    return in_units(np.sort(outputs(table), axis=1), {scale}, {centre})
 
 
 '''
@@ -177,6 +177,13 @@ def parameters(text):
 
 NETWORKS = [{networks}]
 '''
+
+
+PROGRAM = """if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(f"usage: python {sys.argv[0]} new.csv")
+    predict_file(sys.argv[1], KINDS, results)
+"""
 
 
 def _head(model: Any) -> str:
@@ -307,6 +314,7 @@ def _date_lines(kind: Date, sources: Sources) -> list[str]:
 def _results(model: Any, sources: Sources) -> str:
     targets, loss = model._targets, model.network_.loss
     if targets.kind == "numbers":
+        sources.add(standalone.in_units)
         return _number_results(targets, loss)
     temper = tempering(model)
     tempered = "outputs(table)"
@@ -340,7 +348,7 @@ def _number_results(targets: Any, loss: Any) -> str:
         chosen = middle if targets.flat else f"{middle} : {middle + 1}"
         return head + NUMBERS.format(prediction=f"predict_quantiles(table)[:, {chosen}]")
     first = "[:, 0]" if targets.flat and len(targets.centre) == 1 else ""
-    return NUMBERS.format(prediction=f"(outputs(table).astype(np.float64) * {scale} + {centre}){first}")
+    return NUMBERS.format(prediction=f"in_units(outputs(table), {scale}, {centre}){first}")
 
 
 def _numbers(model: Any, edges: dict[str, list[float]]) -> str:

@@ -38,6 +38,7 @@ __all__ = [
     "FORMAT_VERSION",
     "MODEL",
     "bytes_of_model",
+    "damaged",
     "model_in",
     "read_header",
     "read_model",
@@ -147,11 +148,11 @@ def _model_of(
     content = np.empty(size - start.length, np.uint8)
     file.seek(start.length)
     if file.readinto(content.data) != content.size:  # type: ignore[attr-defined]
-        raise _damaged(path, "it became shorter while it was read")
+        raise damaged(path, "it became shorter while it was read")
     try:
         arrays = arrays_in(content, start.places)
     except ValueError as error:
-        raise _damaged(path, str(error)) from error
+        raise damaged(path, str(error)) from error
     with reading_content(path):
         return _newest(start.header, arrays)
 
@@ -217,12 +218,12 @@ def _read_start(path: _PathLike, file: BinaryIO, size: int) -> _Start:
     try:
         places = places_of(table)
     except ValueError as error:
-        raise _damaged(path, str(error)) from error
+        raise damaged(path, str(error)) from error
     announced = 8 + length + (places[-1].stop if places else 0)
     if announced > size:
-        raise _damaged(path, f"it is cut short, at {size:,} of {announced:,} bytes")
+        raise damaged(path, f"it is cut short, at {size:,} of {announced:,} bytes")
     if announced < size:
-        raise _damaged(path, f"it has {size:,} bytes instead of {announced:,}")
+        raise damaged(path, f"it has {size:,} bytes instead of {announced:,}")
     return _Start(header, places, 8 + length)
 
 
@@ -235,11 +236,11 @@ def _table_of(path: _PathLike, text: bytes, size: int) -> Any:
     table = _parsed(path, text[:start] + _LIFTED + text[stop:], "table of arrays", size)
     metadata = table.get("__metadata__") if isinstance(table, dict) else None
     if not isinstance(metadata, dict) or metadata.get("glassnet") != json.loads(_LIFTED) or _LIFTED in text:
-        raise _damaged(path, "its table of arrays holds a text of enormous length")
+        raise damaged(path, "its table of arrays holds a text of enormous length")
     try:
         metadata["glassnet"] = string_of(text[start:stop])
     except ValueError as error:
-        raise _damaged(path, f"its table of arrays is not JSON ({error})") from error
+        raise damaged(path, f"its table of arrays is not JSON ({error})") from error
     return table
 
 
@@ -247,11 +248,11 @@ def _parsed(path: _PathLike, text: str | bytes, what: str, size: int) -> Any:
     """The value of a JSON text in a file of `size` bytes. It is ASCII, of which a character takes one byte of memory:
     in another text a single one makes all of them take four."""
     if not text.isascii():
-        raise _damaged(path, f"its {what} holds characters that are not ASCII")
+        raise damaged(path, f"its {what} holds characters that are not ASCII")
     try:
         return from_json(text, most=_TIMES * size + _ROOM)
     except ValueError as error:
-        raise _damaged(path, f"its {what} is not JSON ({error})") from error
+        raise damaged(path, f"its {what} is not JSON ({error})") from error
 
 
 def _not_a_model(path: _PathLike, start: bytes, size: int) -> ModelFileError:
@@ -261,8 +262,8 @@ def _not_a_model(path: _PathLike, start: bytes, size: int) -> ModelFileError:
     if kind is None and start[8:9] == b"{":
         length = int.from_bytes(start[:8], "little")
         if length > _LONGEST_TABLE:
-            return _damaged(path, f"its table of arrays claims {length:,} bytes")
-        return _damaged(path, f"it is cut short, at {size:,} of at least {8 + length:,} bytes")
+            return damaged(path, f"its table of arrays claims {length:,} bytes")
+        return damaged(path, f"it is cut short, at {size:,} of at least {8 + length:,} bytes")
     remedy = _MODELS
     if kind is not None and "pickle" in kind:
         remedy = "Opening a pickle can run any code, so glassnet opens none: save the model with save()."
@@ -275,22 +276,23 @@ _MISFITS = (GlassNetError, ArithmeticError, AttributeError, LookupError, Recursi
 
 
 @contextmanager
-def reading_content(path: _PathLike) -> Iterator[None]:
+def reading_content(path: _PathLike, remedy: str = _AGAIN) -> Iterator[None]:
     """Whatever goes wrong with the content of a header means that the file is damaged: ModelFileError."""
     try:
         yield
     except ModelFileError as error:
         if error.file is not None:
             raise
-        raise _damaged(path, str(error)) from error
+        raise damaged(path, str(error), remedy) from error
     except _MISFITS as error:
-        raise _damaged(path, f"{type(error).__name__}: {error}") from error
+        raise damaged(path, f"{type(error).__name__}: {error}", remedy) from error
 
 
-def _damaged(path: _PathLike, how: str) -> ModelFileError:
+def damaged(path: _PathLike, how: str, remedy: str = _AGAIN) -> ModelFileError:
+    """The error for a file that is not as it was written; `how` is cut to what a screen can show."""
     if len(how) > _LONGEST_REASON:
         how = how[: _LONGEST_REASON - 1] + "…"
-    return ModelFileError(f"is damaged: {how.rstrip('.')}", file=path, remedy=_AGAIN)
+    return ModelFileError(f"is damaged: {how.rstrip('.')}", file=path, remedy=remedy)
 
 
 def _checked_header(path: _PathLike, table: Any, size: int) -> dict[str, Any]:
@@ -301,10 +303,10 @@ def _checked_header(path: _PathLike, table: Any, size: int) -> dict[str, Any]:
         raise ModelFileError("is a safetensors file, but not of glassnet", file=path, remedy=_MODELS)
     header = _parsed(path, text, "header", size)
     if not isinstance(header, dict) or header.get("format") not in (MODEL, CHECKPOINT):
-        raise _damaged(path, "its header does not say that the format is 'glassnet'")
+        raise damaged(path, "its header does not say that the format is 'glassnet'")
     version, writer = header.get("format_version"), header.get("written_by")
     if type(version) is not int or version < 1 or not isinstance(writer, str):
-        raise _damaged(path, "its header does not say which version wrote it")
+        raise damaged(path, "its header does not say which version wrote it")
     if version > FORMAT_VERSION:
         raise ModelFileError(
             f"was written by a newer glassnet, {writer[:40]!r}: "

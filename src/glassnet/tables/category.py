@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from glassnet.errors import ModelFileError
 from glassnet.files.fields import Fields
 from glassnet.tables.changes import as_numbers, as_texts, exact_number, require_family, spelled_number
 from glassnet.tables.families import Column, name_of_family
@@ -191,10 +192,13 @@ class Category:
     def from_plain(cls, fields: Fields) -> Category:
         """The record that `plain` described; ModelFileError where it did not."""
         flags = {name: fields.flag(name) for name in ("pooled", "missing", "coded", "spells_numbers")}
+        levels = fields.texts("levels")
+        if len(set(levels)) < len(levels):  # readers differ in which of two codes they take
+            raise ModelFileError("must have each level once", argument=fields.place_of("levels"))
         return cls(
             fields.text("name"),
             fields.choice("family", ("number", "date", "duration", "text")),
-            tuple(fields.texts("levels")),
+            tuple(levels),
             fields.whole("n_levels"),
             **flags,
         )

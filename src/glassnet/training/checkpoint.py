@@ -113,11 +113,13 @@ def outcome_data(outcome: Outcome) -> Data:
 
 def outcome_from(header: dict[str, Any], arrays: dict[str, np.ndarray]) -> Outcome:
     """An outcome again from its data; raises KeyError, TypeError or ValueError where these are no outcome's."""
-    loss = header["diverged_loss"]
+    loss, history, best_epoch = header["diverged_loss"], history_from(header["history"], arrays), header["best_epoch"]
+    if counted(header, "best_epoch") > len(history) + 1:  # one more where the epoch after the last ended early
+        raise ValueError(f"epoch {best_epoch} cannot be the best of {len(history)}")
     return Outcome(
         owned(arrays["params"]),
-        history_from(header["history"], arrays),
-        counted(header, "best_epoch"),
+        history,
+        best_epoch,
         str(header["reason"]),
         None if loss is None else float(loss),
         counted(header, "diverged_step"),
@@ -138,9 +140,14 @@ def require_fit(point: Point, backend: Backend) -> None:
     for name, found, like in wanted:
         if found.shape != like.shape or found.dtype != like.dtype:
             raise ValueError(f"its {name} do not fit the network")
+        if like is start["params"] and not np.isfinite(found).all():  # what is kept after a run of steps always is
+            raise ValueError(f"its {name} are not finite")
     n_steps, step = backend.steps_per_epoch, int(point.state["step"])
     if point.done > n_steps or point.epoch < 1 or step != (point.epoch - 1) * n_steps + point.done:
         raise ValueError(f"step {step} is not step {point.done} of epoch {point.epoch}, of {n_steps} steps each")
+    seen = point.seen
+    if seen.n_rows != point.epoch - 1 or max(seen.best.epoch, seen.before.epoch) > point.epoch:
+        raise ValueError(f"epoch {point.epoch} does not follow {seen.n_rows}, or comes before the best")
 
 
 def counted(header: dict[str, Any], name: str, kind: type = int) -> Any:

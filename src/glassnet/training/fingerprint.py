@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import platform
 from importlib import metadata
 
 import numpy as np
 
+from glassnet.files import digest
 from glassnet.network import Network
 from glassnet.training.backend import Rows
 from glassnet.training.blas import takes_all_threads
@@ -16,18 +16,8 @@ __all__ = ["digest_of", "machine_of"]
 
 
 def digest_of(*parts: np.ndarray | Rows | str | None) -> str:
-    """SHA-256 of arrays (type, shape, bytes), rows and texts, as 64 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for part in parts:
-        if isinstance(part, Rows):
-            digest.update(b"rows" + bytes.fromhex(digest_of(*part)))
-        elif isinstance(part, np.ndarray):
-            array = np.ascontiguousarray(part)
-            digest.update(f"array {array.dtype.str} {part.shape}\n".encode())
-            digest.update(array.reshape(-1).view(np.uint8).data)
-        else:
-            digest.update(f"{part!r}\n".encode())
-    return digest.hexdigest()
+    """The digest of arrays, rows and texts, see `files.digest`."""
+    return digest.digest_of(*(digest.digest_of(*part) if isinstance(part, Rows) else part for part in parts))
 
 
 def machine_of(kind: str, network: Network, batch_size: int) -> dict[str, str]:

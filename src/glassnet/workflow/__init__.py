@@ -26,6 +26,7 @@ _HOME = {
     "prepare": "preparing",
     "require_checkpoint": "places",
     "require_other_file": "places",
+    "require_place": "places",
     "require_places": "places",
     "stem_of": "places",
     "train": "fitting",
@@ -45,6 +46,7 @@ __all__ = [
     "prepare",
     "require_checkpoint",
     "require_other_file",
+    "require_place",
     "require_places",
     "stem_of",
     "train",
@@ -54,7 +56,14 @@ __all__ = [
 if TYPE_CHECKING:
     from glassnet.workflow.describing import describe_model
     from glassnet.workflow.fitting import TrainingResult, check_options, fit, train, validation_plan
-    from glassnet.workflow.places import pictures_of, require_checkpoint, require_other_file, require_places, stem_of
+    from glassnet.workflow.places import (
+        pictures_of,
+        require_checkpoint,
+        require_other_file,
+        require_place,
+        require_places,
+        stem_of,
+    )
     from glassnet.workflow.preparing import Prepared, prepare
     from glassnet.workflow.task import infer_task
     from glassnet.workflow.using import evaluate, predict

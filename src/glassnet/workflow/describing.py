@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from glassnet.files.checkpoint_format import reading_checkpoint
 from glassnet.files.fields import Fields
 from glassnet.files.model_format import CHECKPOINT, read_header, reading_content
 from glassnet.maths.layers import layer_from, sizes_of
@@ -18,6 +19,8 @@ ESTIMATORS = ("GlassNetClassifier", "GlassNetRegressor")  # by name: importing t
 
 # Settings at these values say nothing: what they would switch on is off, or the choice is shown elsewhere.
 SILENT = {
+    "calibration": "none",
+    "class_weight": None,
     "columns": None,
     "clip_norm": None,
     "dropout": 0.0,
@@ -29,6 +32,7 @@ SILENT = {
     "n_jobs": None,
     "normalisation": "none",
     "quantiles": None,
+    "retries": 0,
     "target_scaling": "auto",
     "time_limit": None,
     "validation_every": 1,
@@ -43,34 +47,37 @@ def describe_model(path: str | os.PathLike[str]) -> dict[str, Any]:
     """
     header = read_header(path)
     data = Path(path).read_bytes()
+    file = {"file": str(path), "bytes": len(data), "sha256": hashlib.sha256(data).hexdigest()}
+    if header["format"] == CHECKPOINT:
+        with reading_checkpoint(path):
+            return file | _checkpoint(Fields(header, "header"))
     with reading_content(path):
-        return {
-            "file": str(path),
-            "bytes": len(data),
-            "sha256": hashlib.sha256(data).hexdigest(),
-            **(_checkpoint(header) if header["format"] == CHECKPOINT else described(header)),
-        }
+        return file | described(header)
 
 
-def _checkpoint(header: dict[str, Any]) -> dict[str, Any]:
+def _checkpoint(header: Fields) -> dict[str, Any]:
     """What a checkpoint holds: how far each training of the fit has come, and what it was trained with."""
-    trainings = []
-    for entry in header["trainings"]:
-        over = entry.get("outcome")
-        epoch = over["epochs"] if over else entry["point"]["epoch"]
-        trainings.append({"epoch": epoch, "of": entry["planned"][0], "over": over["reason"] if over else None})
-    settings = header["settings"]
+    settings, machine = header.fields("settings"), header.fields("machine")
     return {
         "checkpoint": True,
-        "written_by": f"glassnet {header['written_by']}",
-        "estimator": header["estimator"],
-        "finished": header["finished"],
-        "trainings": trainings,
-        "planned": max(settings["folds"], 1) + int(settings["refit"]),
-        "engine": header["engine"],
-        "machine": header["machine"],
-        "settings": _telling(settings),
+        "written_by": f"glassnet {header.text('written_by')}",
+        "estimator": header.choice("estimator", ESTIMATORS),
+        "finished": header.flag("finished"),
+        "trainings": [_one_training(entry) for entry in header.records("trainings")],
+        "planned": settings.whole("folds", 1) + int(settings.value("refit")),
+        "engine": header.text("engine"),
+        "machine": {name: machine.text(name) for name in machine.data},
+        "settings": _telling(settings.data),
     }
+
+
+def _one_training(entry: Fields) -> dict[str, Any]:
+    """How far a training of a checkpoint has come: epoch, the last one planned, and why it ended, if it has."""
+    last, _ = entry.numbers("planned")
+    if "outcome" not in entry:
+        return {"epoch": entry.fields("point").whole("epoch"), "of": int(last), "over": None}
+    outcome = entry.fields("outcome")
+    return {"epoch": outcome.whole("epochs"), "of": int(last), "over": outcome.text("reason")}
 
 
 def _telling(settings: dict[str, Any]) -> dict[str, Any]:

@@ -9,7 +9,9 @@ from typing import Any
 from glassnet.errors import OptionError
 from glassnet.tables.reading import FORMATS
 
-__all__ = ["pictures_of", "require_checkpoint", "require_other_file", "require_places", "stem_of"]
+__all__ = ["pictures_of", "require_checkpoint", "require_other_file", "require_place", "require_places", "stem_of"]
+
+MODEL = ".glassnet"
 
 PathLike = str | os.PathLike[str]
 
@@ -34,34 +36,48 @@ def require_places(source: Any, out: PathLike | None, folder: PathLike | None) -
     source : what is trained on; where it is a path, `out` must be another file.
     """
     if out is not None:
-        path = Path(out)
-        if path.is_dir():
-            raise OptionError("is a folder, not a file", argument="out", value=str(out))
-        if not path.parent.is_dir():
-            raise OptionError("is in a folder that does not exist", argument="out", value=str(out))
-        require_other_file(out, source, "the table to train on")
-        _require_no_table(path)
+        require_place(out, source, "the table to train on", "model.glassnet")
     if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
         raise OptionError("is a file, not a folder", argument="pictures", value=str(folder))
+
+
+def require_place(out: PathLike, source: Any, what: str, name: str) -> None:
+    """Raise OptionError unless a file such as `name` can be written to `out` without harm to `source`, or to a table or
+    a model in its place."""
+    path = Path(out)
+    if path.is_dir():
+        raise OptionError("is a folder, not a file", argument="out", value=str(out))
+    if not path.parent.is_dir():
+        raise OptionError("is in a folder that does not exist", argument="out", value=str(out))
+    require_other_file(out, source, what)
+    suffix, wanted = _suffix_of(path), Path(name).suffix
+    if suffix.removesuffix(".gz") in FORMATS or (suffix == MODEL != wanted):
+        taken, given = ("table", "model") if suffix != MODEL else ("model", f"{wanted} file")
+        raise OptionError(
+            f"ends like a {taken} ({suffix}), and a {given} is to be written",
+            argument="out",
+            value=str(path),
+            remedy=f"Name a file such as {name}.",
+        )
 
 
 def require_checkpoint(checkpoint: PathLike | None, out: PathLike | None, source: Any, *, resume: bool) -> bool:
     """Whether to go on from the file `checkpoint`: where `resume` asks for it, and there is one.
 
     Raises OptionError where there is none to name, where it is the file of the model or of the table, or where it
-    cannot be written.
+    cannot be written; and, unless `resume`, where it holds a training that is not over.
     """
     if checkpoint is None:
         if resume:
             remedy = 'Name the file that keeps what was done: checkpoint="run.ckpt".'
             raise OptionError("needs a checkpoint to go on from", argument="resume", remedy=remedy)
         return False
-    from glassnet.estimators.checkpoint import require_place
+    from glassnet.estimators import checkpoint as checkpoints
 
     for other, what in ((source, "the table to train on"), (out, "the file of the model")):
         if other is not None:
             require_other_file(checkpoint, other, what, argument="checkpoint")
-    require_place(checkpoint)
+    checkpoints.require_place(checkpoint, checkpoint if resume else None)
     return resume and Path(checkpoint).exists()
 
 
@@ -75,13 +91,7 @@ def require_other_file(out: PathLike, source: Any, what: str, argument: str = "o
         )
 
 
-def _require_no_table(path: Path) -> None:
+def _suffix_of(path: Path) -> str:
+    """Its end in small letters: ".csv", ".csv.gz"."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
-    suffix = "".join(suffixes[-2:] if suffixes[-1:] == [".gz"] else suffixes[-1:])
-    if suffix.removesuffix(".gz") in FORMATS:
-        raise OptionError(
-            f"ends like a table ({suffix}), and a model is to be written",
-            argument="out",
-            value=str(path),
-            remedy="Name a file such as model.glassnet.",
-        )
+    return "".join(suffixes[-2:] if suffixes[-1:] == [".gz"] else suffixes[-1:])
