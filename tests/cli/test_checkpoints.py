@@ -54,6 +54,7 @@ def test_ctrl_c_leaves_a_checkpoint_and_the_same_command_goes_on_to_the_same_mod
     assert ended.code == 0
     assert "going on from epoch 4\n" in ended.err
     assert (tmp_path / "part.glassnet").read_bytes() == (tmp_path / "whole.glassnet").read_bytes()
+    assert run("train", penguins, *FLAGS, *KEEPING, "--epochs", 9).err == "training: over already, in the checkpoint\n"
     # And with more epochs, from the checkpoint of a training that came to its end.
     run("train", penguins, *FLAGS, *KEEPING, "--epochs", 12, "--out", "longer.glassnet")
     run("train", penguins, *FLAGS, "--epochs", 12, "--out", "whole.glassnet")

@@ -163,9 +163,11 @@ def _try(fitting: Fitting, rows: Rows, held: Held | None) -> Outcome:
     if checkpoint is None:
         return run(backend, fitting.options, held_rows, fitting.progress)
     outcome = checkpoint.begin(rows, held_rows, backend, fitting.options, fitting.settings["engine"])
-    if outcome is None:
-        outcome = train(backend, fitting.options, held_rows, fitting.progress, keeper=checkpoint)
-        checkpoint.end(outcome)
+    if outcome is not None:
+        fitting.progress.found()
+        return outcome
+    outcome = train(backend, fitting.options, held_rows, fitting.progress, keeper=checkpoint)
+    checkpoint.end(outcome)
     return outcome
 
 

@@ -28,6 +28,9 @@ class Progress:
     def go_on(self, epoch: int) -> None:
         """Training goes on from a checkpoint, in this epoch."""
 
+    def found(self) -> None:
+        """The next training is over already, in a checkpoint."""
+
     def update(self, row: dict[str, Any]) -> None:
         """An epoch is done."""
 
@@ -43,6 +46,10 @@ class Spoken(Progress):
     def about(self, what: str) -> None:
         """Keep it for the start."""
         self._what = what
+
+    def found(self) -> None:
+        """Say it: nothing else is to be seen of this training."""
+        print(f"{self._what or 'training'}: over already, in the checkpoint", file=sys.stderr, flush=True)
 
     def compiling(self, n_kernels: int) -> None:
         """Say it: nothing else moves meanwhile."""
