@@ -499,7 +499,7 @@ def test_partial_fit_with_another_float_type_is_refused_by_its_own_name():
 def test_a_network_that_memory_does_not_hold_is_refused_with_its_size(width):
     X, y = np.arange(40.0).reshape(20, 2), np.arange(20.0)
     with pytest.raises(OptionError) as caught:
-        GlassNetRegressor((width,)).fit(X, y)
+        GlassNetRegressor((width,), embedding="none").fit(X, y)
     size = 2 * width + width + width + 1  # weights and biases of the one layer, and of the output
     assert str(caught.value) == (
         f"hidden_layer_sizes make a network of {size:,} parameters, which memory does not hold, got ({width},). "
