@@ -27,7 +27,7 @@ import numpy as np
 
 import glassnet
 from glassnet import GlassNetClassifier, GlassNetRegressor
-from glassnet.errors import ColumnError, GlassNetWarning, TrainingDiverged
+from glassnet.errors import ColumnError, DataError, GlassNetWarning, TrainingDiverged
 from glassnet.export.to_onnx import feed_of
 from glassnet.maths.activations import ACTIVATIONS
 from glassnet.tables.number import SCALINGS
@@ -317,7 +317,11 @@ def main() -> int:
             counts["refused"] += proto is None
             assert proto is not None or may_be_refused(model)
             rows = new_rows(table, 101, rng)
-            own = own_results(model, rows)
+            try:
+                own = own_results(model, rows)
+            except DataError:  # of a count, e to the power of a score, far outside of training
+                counts["overflowed"] += 1
+                continue
             found = {"module": by_module(module, rows)}
             if proto is not None:
                 feed = as_inputs(model, rows)

@@ -146,6 +146,20 @@ def test_weights_that_were_spoiled_after_training_predict_nothing(value, engine)
     )
 
 
+def test_a_count_beyond_all_floats_is_refused_with_the_column_that_is_far_out():
+    x = LINE[:, 1]
+    model = GlassNetRegressor(
+        (), loss="poisson", max_epochs=3, random_state=0, preset="plain", input_scaling="standard"
+    )
+    model.fit({"x": x}, np.round(np.exp(x - x.min())))
+    with pytest.raises(DataError) as caught:
+        model.predict({"x": np.append(x[:3], 1e9 * np.sign(model.coefs_[0][0, 0]))})
+    assert str(caught.value) == (
+        "row 4: column 'x' is encoded as a number that overflows float32 in the network, got "
+        f"{1e6 * float(np.sign(model.coefs_[0][0, 0]))}. Repair it: training saw nothing so far out."
+    )
+
+
 @pytest.mark.parametrize("engine", ["reference", "compiled"])
 def test_with_a_scaling_any_finite_number_has_a_prediction(engine):
     model = regressor(engine=engine).fit(LINE, LINE[:, 0])

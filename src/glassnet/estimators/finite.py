@@ -11,6 +11,7 @@ from glassnet.errors import DataError, TrainingDiverged
 from glassnet.network import Network
 from glassnet.tables.encoder import TableEncoder
 from glassnet.tables.number import FURTHEST
+from glassnet.training.origin import REMARKABLE
 
 __all__ = ["require_finite", "require_finite_weights"]
 
@@ -35,8 +36,8 @@ def require_finite(Y: np.ndarray, matrix: np.ndarray, encoder: TableEncoder) -> 
     """Y (n, …), or DataError naming the first row whose values overflowed, and the largest column it is encoded in.
 
     matrix : (n, p) the rows that the network saw, as `encoder` makes them.
-    Tables are scaled and clipped as a rule, so this happens where `input_scaling="none"` leaves numbers as they are, or
-    where weights were changed after training.
+    Tables are scaled and clipped as a rule, so this happens where `input_scaling="none"` leaves numbers as they are, of
+    a count, e to the power of the score, far outside of training, or where weights were changed afterwards.
     """
     if not np.isfinite(Y).all():
         _refuse(Y, matrix, encoder.feature_names_out())
@@ -46,7 +47,8 @@ def require_finite(Y: np.ndarray, matrix: np.ndarray, encoder: TableEncoder) -> 
 def _refuse(Y: np.ndarray, matrix: np.ndarray, names: Sequence[str]) -> NoReturn:
     row = int(np.argmin(np.isfinite(Y).reshape(len(Y), -1).all(axis=1)))
     column = int(abs(matrix[row]).argmax())
-    if abs(matrix[row, column]) <= FURTHEST:
+    x = float(f"{matrix[row, column]:g}")  # without the digits that rounding to float32 made up
+    if abs(x) <= REMARKABLE:
         raise DataError(
             f"has no prediction that {Y.dtype} can hold, though nothing in it is far out",
             argument="X",
@@ -57,6 +59,8 @@ def _refuse(Y: np.ndarray, matrix: np.ndarray, names: Sequence[str]) -> NoReturn
         f"is encoded as a number that overflows {Y.dtype} in the network",
         row=row + 1,
         column=names[column],
-        value=float(f"{matrix[row, column]:g}"),  # without the digits that rounding to float32 made up
-        remedy="Repair it, or train with a scaling of the inputs, which clips what is so far out.",
+        value=x,
+        remedy="Repair it: training saw nothing so far out."
+        if abs(x) <= FURTHEST
+        else "Repair it, or train with a scaling of the inputs, which clips what is so far out.",
     )

@@ -18,7 +18,7 @@ from glassnet.maths.layers import Draws
 from glassnet.maths.penalties import clip_by_norm, penalty_backward
 from glassnet.network import Network
 
-__all__ = ["Origin", "Recall", "Step", "origin_of"]
+__all__ = ["REMARKABLE", "Origin", "Recall", "Step", "origin_of"]
 
 # Numbers of a state up to which it is copied, for each step of a run: to copy 2¹⁶ takes 5 µs. A full batch through
 # 64-256-256-10, of 260,000 numbers and a step a run, would take 3 % longer; from four steps a run on it is copied.
