@@ -113,6 +113,11 @@ def test_the_function_goes_on_as_the_command_does(run, penguins, tmp_path, monke
             2,
             "--resume needs a checkpoint to go on from. Name the file that keeps what was done: --check",
         ),
+        (
+            ("--checkpoint-every", 10),
+            2,
+            "--checkpoint-every needs a checkpoint to write. Name the file that keeps what was done: --checkpoint run",
+        ),
         (("--checkpoint", "penguins.glassnet"), 2, "--checkpoint is the file of the model, which would be lost, got "),
         (("--checkpoint", "old.csv"), 2, "--checkpoint is a file that is no checkpoint, or a damaged one, and would b"),
         (("--checkpoint", "no/run.ckpt"), 2, "--checkpoint is in a folder that does not exist, got 'no/run.ckpt'"),

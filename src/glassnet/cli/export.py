@@ -41,7 +41,7 @@ def export(
     require_choice("to", to, SUFFIXES)
     beside = str(Path(model).with_suffix(SUFFIXES[to]))
     path = out or beside
-    workflow.require_place(path, model, "the model", Path(beside).name)
+    workflow.require_output(path, model, "the model", Path(beside).name)
     from glassnet.export import export_onnx, export_python
 
     {"onnx": export_onnx, "python": export_python}[to](model, path)

@@ -132,8 +132,9 @@ def train(
         str | None, _option(TRAINING, "Keep what was trained in this file, to go on from.", metavar="PATH")
     ] = None,
     checkpoint_every: Annotated[
-        float, _option(TRAINING, "Time between two writes of it; the last is at the end.", metavar="SECONDS")
-    ] = 60.0,
+        float | None,
+        _option(TRAINING, "Time between two writes of it; the last is at the end. \\[default: 60]", metavar="SECONDS"),
+    ] = None,
     resume: Annotated[
         bool, _option(TRAINING, "Go on from the checkpoint, if it is there.", "--resume", metavar="")
     ] = False,
@@ -170,15 +171,14 @@ def train(
         pictures_of,
         prepare,
         require_checkpoint,
-        require_places,
+        require_outputs,
         stem_of,
     )
 
     _check_flags(out, pictures, no_pictures)
     out = out or f"{stem_of(file)}.glassnet"
     folder = None if no_pictures else pictures or pictures_of(out, file)
-    require_places(file, out, folder)
-    require_checkpoint(checkpoint, out, file, resume=resume)
+    require_outputs(file, out, folder)
     options = _options_of(
         hidden_layer_sizes=_widths(hidden),
         activation=activation,
@@ -211,6 +211,7 @@ def train(
         engine=engine,
         n_jobs=n_jobs,
     )
+    require_checkpoint(options, out, file, resume=resume)
     check_options({**options, "random_state": seed}, task)
     prepared = prepare(
         file,

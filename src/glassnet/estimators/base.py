@@ -18,7 +18,7 @@ from glassnet.errors import DivergenceWarning, InterruptedWarning, OptionError, 
 from glassnet.estimators.calibrating import Conformal, calibrate, check_calibration, rows_to_calibrate_on
 from glassnet.estimators.class_weights import class_factors
 from glassnet.estimators.events import Callbacks, begin_fit, end_fit, has_callbacks, torn_down
-from glassnet.estimators.finite import require_finite, require_finite_weights
+from glassnet.estimators.finite import require_finite_outputs, require_finite_weights
 from glassnet.estimators.fitted import Fitted
 from glassnet.estimators.fitting import Fitting
 from glassnet.estimators.holdout import check_validation
@@ -360,7 +360,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         networks = networks or self.networks_
         outputs = [outputs_of(kind, network, matrix, n_jobs=n_jobs, required=required) for network in networks]
         Y = outputs[0] if len(outputs) == 1 else mean_of_members(np.stack(outputs))
-        return require_finite(Y, matrix, self.encoder_)
+        return require_finite_outputs(Y, matrix, self.encoder_)
 
     def hidden(self, X: Any, layer: int = -1) -> np.ndarray:
         """Values of a hidden layer for each row, (n, units); -1 is the last one. A learned set of features.
@@ -371,7 +371,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         require_number("layer", layer, "must be a whole number, such as -1", lambda k: True, whole=True)
         hidden = [reference_hidden(network, matrix, int(layer)) for network in self.networks_]
         A = np.concatenate(hidden, axis=1)
-        return require_finite(A, matrix, self.encoder_)
+        return require_finite_outputs(A, matrix, self.encoder_)
 
     def __sklearn_tags__(self) -> Any:
         """scikit-learn's tags: tables may have missing values, categories and text."""

@@ -23,6 +23,7 @@ from glassnet.estimators.saving import plain_setting
 from glassnet.files.checkpoint_format import read_checkpoint, reading_checkpoint, write_checkpoint
 from glassnet.files.fields import Fields
 from glassnet.files.model_format import CHECKPOINT, read_header
+from glassnet.files.place import require_place
 from glassnet.maths.schedules import Schedule
 from glassnet.network import Network
 from glassnet.training.backend import Backend, Rows
@@ -39,7 +40,7 @@ from glassnet.training.fingerprint import digest_of, machine_of
 from glassnet.training.options import TrainingOptions
 from glassnet.training.watch import UNDER_WAY, Outcome
 
-__all__ = ["FitCheckpoint", "Found", "open_checkpoint", "require_place"]
+__all__ = ["FitCheckpoint", "Found", "open_checkpoint", "require_no_loss"]
 
 PathLike = str | os.PathLike[str]
 
@@ -134,16 +135,13 @@ def _record(entry: dict[str, Any], number: int, arrays: dict[str, np.ndarray]) -
         raise ValueError(str(error)) from error
 
 
-def require_place(path: PathLike, going_on: PathLike | None = None) -> None:
+def require_no_loss(path: PathLike, going_on: PathLike | None = None) -> None:
     """Raise OptionError unless a checkpoint can be written to `path` without loss of what is there.
 
     going_on : the checkpoint that the fit goes on from. Any other one of a fit that is not over would be lost.
     """
+    require_place(path, "checkpoint")
     place = Path(path)
-    if place.is_dir():
-        raise OptionError("is a folder, not a file", argument="checkpoint", value=str(path))
-    if not place.parent.is_dir():
-        raise OptionError("is in a folder that does not exist", argument="checkpoint", value=str(path))
     if not place.exists():
         return
     try:
@@ -186,7 +184,7 @@ class FitCheckpoint(Keeper):
         estimator, settings = fitting.estimator, fitting.settings
         path = settings["checkpoint"]
         if path is not None:
-            require_place(path, None if found is None else found.path)
+            require_no_loss(path, None if found is None else found.path)
         rows, (encoder, tables) = fitting.rows, fitting.encoder.to_data()
         encoded = [part for name in sorted(tables) for part in (name, tables[name])]
         header = {

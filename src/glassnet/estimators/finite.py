@@ -13,7 +13,7 @@ from glassnet.tables.encoder import TableEncoder
 from glassnet.tables.number import FURTHEST
 from glassnet.training.origin import REMARKABLE
 
-__all__ = ["require_finite", "require_finite_weights"]
+__all__ = ["require_finite_outputs", "require_finite_weights"]
 
 
 def require_finite_weights(networks: Iterable[Network]) -> None:
@@ -32,7 +32,7 @@ def require_finite_weights(networks: Iterable[Network]) -> None:
         )
 
 
-def require_finite(Y: np.ndarray, matrix: np.ndarray, encoder: TableEncoder) -> np.ndarray:
+def require_finite_outputs(Y: np.ndarray, matrix: np.ndarray, encoder: TableEncoder) -> np.ndarray:
     """Y (n, …), or DataError naming the first row whose values overflowed, and the largest column it is encoded in.
 
     matrix : (n, p) the rows that the network saw, as `encoder` makes them.

@@ -13,7 +13,7 @@ from glassnet.files.fields import Fields
 from glassnet.tables.changes import as_numbers, as_texts, exact_number, require_family, spelled_number
 from glassnet.tables.families import Column, name_of_family
 from glassnet.tables.missing import missing_mask
-from glassnet.tables.number import require_finite
+from glassnet.tables.number import require_no_infinity
 from glassnet.tables.texts import Texts, Wholes
 
 __all__ = ["Category", "Levels", "rows_of_codes"]
@@ -72,7 +72,7 @@ class Category:
     def fit(cls, name: str, values: Column, rules: Levels) -> Category:
         """Fit to a column of any family; DataError, naming the row, for an infinity."""
         if values.dtype.kind == "f" or isinstance(values, Wholes):
-            require_finite(name, as_numbers(name, values))
+            require_no_infinity(name, as_numbers(name, values))
         texts = as_texts(values)
         counts = texts.counts()
         n_present = sum(counts.values())
@@ -153,7 +153,7 @@ class Category:
 
     def _codes_of_numbers(self, x: Any) -> np.ndarray:
         """Levels by the number they spell: where only "7" of "7" and "7b" occurs, a file is read as numbers."""
-        require_finite(self.name, x)
+        require_no_infinity(self.name, x)
         unseen, lookup = len(self.levels) + 1, self.codes_by_number
         absent = missing_mask(x)
         distinct, places = np.unique(x[~absent], return_inverse=True)

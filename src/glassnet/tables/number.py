@@ -13,7 +13,7 @@ from glassnet.files.fields import Fields
 from glassnet.tables.changes import as_numbers, require_family
 from glassnet.tables.families import Column, name_of_family
 
-__all__ = ["FURTHEST", "SCALINGS", "Number", "middle_ranks", "require_finite", "scaled", "smooth_clip"]
+__all__ = ["FURTHEST", "SCALINGS", "Number", "middle_ranks", "require_no_infinity", "scaled", "smooth_clip"]
 
 SCALINGS = ("standard", "minmax", "robust", "smooth_clip", "quantile", "none")
 LINEAR = ("standard", "minmax", "robust")
@@ -64,7 +64,7 @@ class Number:
         """
         x = as_numbers(name, values)
         present = x[~np.isnan(x)]
-        require_finite(name, x)
+        require_no_infinity(name, x)
         lowest, highest = present.min(), present.max()
         exponent = int(np.frexp(max(abs(lowest), abs(highest)))[1])
         exponent = exponent if abs(exponent) > 100 else 0
@@ -105,7 +105,7 @@ class Number:
         if values.dtype.kind in "iu" and self.scaling != "none":
             return values  # type: ignore[return-value]  # an array, which `write` makes float64 part by part
         x = as_numbers(self.name, values)
-        require_finite(self.name, x)
+        require_no_infinity(self.name, x)
         if self.scaling == "none":
             limit = np.finfo(dtype).max
             rule = f"must not exceed {limit:.1e} without scaling"
@@ -220,7 +220,7 @@ def _normal(ranks: np.ndarray) -> np.ndarray:
     return ndtri(ranks)
 
 
-def require_finite(name: str, x: np.ndarray) -> None:
+def require_no_infinity(name: str, x: np.ndarray) -> None:
     """Raise DataError, naming the row, for the first infinity."""
     _refuse_row(np.isinf(x), name, x, "must be finite", "Replace it by a number, or leave the cell empty (missing).")
 

@@ -22,7 +22,7 @@ from glassnet.estimators.settings import build_layers, build_optimiser, build_op
 from glassnet.maths.losses import LOSSES
 from glassnet.maths.random import seed_of
 from glassnet.training.validation import split_groups, split_last, split_rows
-from glassnet.workflow.places import pictures_of, require_checkpoint, require_places
+from glassnet.workflow.places import pictures_of, require_checkpoint, require_outputs
 from glassnet.workflow.preparing import Prepared, prepare
 from glassnet.workflow.source import naming
 from glassnet.workflow.task import CLASSES
@@ -139,8 +139,8 @@ def train(
     `glassnet.errors`; nothing but the checkpoint is written then.
     """
     check_options({**options, "random_state": random_state}, task)
-    require_places(source, out, None if isinstance(pictures, bool) else pictures)
-    require_checkpoint(options.get("checkpoint"), out, source, resume=resume)
+    require_outputs(source, out, None if isinstance(pictures, bool) else pictures)
+    require_checkpoint(options, out, source, resume=resume)
     prepared = prepare(
         source,
         target,
@@ -219,8 +219,8 @@ def fit(
 ) -> TrainingResult:
     """Train on a prepared table, measure, save; see `train` for the arguments and what is raised."""
     folder = pictures_of(out, prepared.name) if pictures is True else pictures or None
-    require_places(prepared.name, out, folder)
-    goes_on = require_checkpoint(options.get("checkpoint"), out, prepared.name, resume=resume)
+    require_outputs(prepared.name, out, folder)
+    goes_on = require_checkpoint(options, out, prepared.name, resume=resume)
     kind = GlassNetRegressor if prepared.task == "regression" else GlassNetClassifier
     _require_suited(prepared, options)
     model = kind(random_state=random_state, **options)

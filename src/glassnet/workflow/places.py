@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from glassnet.errors import OptionError
+from glassnet.files.place import require_place
 from glassnet.tables.reading import FORMATS
 
-__all__ = ["pictures_of", "require_checkpoint", "require_other_file", "require_place", "require_places", "stem_of"]
+__all__ = ["pictures_of", "require_checkpoint", "require_other_file", "require_output", "require_outputs", "stem_of"]
 
 MODEL = ".glassnet"
 
@@ -30,54 +31,54 @@ def pictures_of(out: PathLike | None, source: Any) -> str:
     return str(Path(out).parent / f"{stem_of(str(out))}-pictures")
 
 
-def require_places(source: Any, out: PathLike | None, folder: PathLike | None) -> None:
+def require_outputs(source: Any, out: PathLike | None, folder: PathLike | None) -> None:
     """Raise OptionError unless a model can be written to `out`, and pictures into `folder`, without harm.
 
     source : what is trained on; where it is a path, `out` must be another file.
     """
     if out is not None:
-        require_place(out, source, "the table to train on", "model.glassnet")
+        require_output(out, source, "the table to train on", "model.glassnet")
     if folder is not None and Path(folder).exists() and not Path(folder).is_dir():
         raise OptionError("is a file, not a folder", argument="pictures", value=str(folder))
 
 
-def require_place(out: PathLike, source: Any, what: str, name: str) -> None:
+def require_output(out: PathLike, source: Any, what: str, name: str) -> None:
     """Raise OptionError unless a file such as `name` can be written to `out` without harm to `source`, or to a table or
     a model in its place."""
-    path = Path(out)
-    if path.is_dir():
-        raise OptionError("is a folder, not a file", argument="out", value=str(out))
-    if not path.parent.is_dir():
-        raise OptionError("is in a folder that does not exist", argument="out", value=str(out))
+    require_place(out, "out")
     require_other_file(out, source, what)
-    suffix, wanted = _suffix_of(path), Path(name).suffix
+    suffix, wanted = _suffix_of(Path(out)), Path(name).suffix
     if suffix.removesuffix(".gz") in FORMATS or (suffix == MODEL != wanted):
         taken, given = ("table", "model") if suffix != MODEL else ("model", f"{wanted} file")
         raise OptionError(
             f"ends like a {taken} ({suffix}), and a {given} is to be written",
             argument="out",
-            value=str(path),
+            value=str(out),
             remedy=f"Name a file such as {name}.",
         )
 
 
-def require_checkpoint(checkpoint: PathLike | None, out: PathLike | None, source: Any, *, resume: bool) -> bool:
-    """Whether to go on from the file `checkpoint`: where `resume` asks for it, and there is one.
+def require_checkpoint(options: dict[str, Any], out: PathLike | None, source: Any, *, resume: bool) -> bool:
+    """Whether to go on from the file that `checkpoint` names among the options: where `resume` asks for it, and there
+    is one.
 
-    Raises OptionError where there is none to name, where it is the file of the model or of the table, or where it
-    cannot be written; and, unless `resume`, where it holds a training that is not over.
+    Raises OptionError where none is named that is to go on or to be written at times, where it is the file of the model
+    or of the table, or where it cannot be written; and, unless `resume`, where it holds a training that is not over.
     """
+    checkpoint = options.get("checkpoint")
     if checkpoint is None:
+        remedy = 'Name the file that keeps what was done: checkpoint="run.ckpt".'
         if resume:
-            remedy = 'Name the file that keeps what was done: checkpoint="run.ckpt".'
             raise OptionError("needs a checkpoint to go on from", argument="resume", remedy=remedy)
+        if "checkpoint_every" in options:
+            raise OptionError("needs a checkpoint to write", argument="checkpoint_every", remedy=remedy)
         return False
-    from glassnet.estimators import checkpoint as checkpoints
+    from glassnet.estimators.checkpoint import require_no_loss
 
     for other, what in ((source, "the table to train on"), (out, "the file of the model")):
         if other is not None:
             require_other_file(checkpoint, other, what, argument="checkpoint")
-    checkpoints.require_place(checkpoint, checkpoint if resume else None)
+    require_no_loss(checkpoint, checkpoint if resume else None)
     return resume and Path(checkpoint).exists()
 
 
