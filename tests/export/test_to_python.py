@@ -15,7 +15,7 @@ import pytest
 
 from glassnet import GlassNetClassifier, GlassNetRegressor, export_python
 from glassnet.errors import ColumnError, DataError, ExportError
-from glassnet.export import layers
+from glassnet.export import layers, to_python
 from glassnet.maths import activations
 
 N = 60
@@ -135,6 +135,16 @@ def test_the_program_says_in_one_line_what_it_takes_and_what_it_cannot_read(tmp_
         command = [sys.executable, "-I", str(tmp_path / "m.py"), *arguments]
         ended = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
         assert (ended.returncode, ended.stdout, ended.stderr) == (1, "", f"{said}\n")
+
+
+def test_the_program_ends_quietly_where_the_reader_has_had_enough(tmp_path):
+    export_python(fitted(), tmp_path / "m.py")
+    (tmp_path / "new.csv").write_text("age,city,member,floor,when,wait\n" + "61.5,Bern,True,4,2024-02-29,2.5\n" * 9999)
+    command = [sys.executable, "-I", "m.py", "new.csv"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path) as program:
+        program.stdout.close()  # before the first row is written
+        assert program.stderr.read() == b""
+    assert program.returncode == 1
 
 
 BAD = {
@@ -260,6 +270,21 @@ def test_a_module_that_would_predict_something_else_is_not_written(tmp_path, mon
     with pytest.raises(ExportError, match=r"probabilities differs from the estimator's .* by more than 1e-05"):
         export_python(fitted(), tmp_path / "m.py")
     assert (tmp_path / "m.py").read_bytes() == b"before"
+
+
+def test_a_module_whose_matrix_differs_is_said_to_be_a_fault_of_glassnet(tmp_path, monkeypatch):
+    """Other advice than that for a network, which float64 may help."""
+    monkeypatch.setattr(to_python, "scaled", unscaled)
+    with pytest.raises(
+        ExportError, match=r"matrix differs .* Nothing was written\. This is a fault of glassnet: please"
+    ):
+        export_python(fitted(input_scaling="standard"), tmp_path / "m.py")
+    assert not (tmp_path / "m.py").exists()
+
+
+def unscaled(x, *exponent, absent, **numbers):
+    """A formula that is wrong."""
+    return np.where(absent, 0.0, x)
 
 
 def test_a_module_that_would_refuse_what_the_estimator_predicts_is_not_written(tmp_path, monkeypatch):

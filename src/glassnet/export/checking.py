@@ -16,6 +16,12 @@ __all__ = ["TOLERANCES", "require_the_same"]
 # Of outputs and of the matrix, relative to the number and to the scale of its column, by the float type of the network.
 TOLERANCES = {np.dtype(np.float32): 1e-5, np.dtype(np.float64): 1e-9}
 
+_CANCELLED = (
+    "Nothing was written. A network whose sums nearly cancel has few exact digits in float32: train with "
+    'dtype="float64".'
+)
+_REMEDIES = {"matrix": "Nothing was written. This is a fault of glassnet: please report it with the model."}
+
 Columns = dict[str, np.ndarray]
 
 
@@ -68,8 +74,7 @@ def _differing(name: str, given: np.ndarray, expected: np.ndarray, scale: Any, t
             argument=name,
             row=int(worst[0]) + 1,
             value=value,
-            remedy="Nothing was written. A network whose sums nearly cancel has few exact digits in float32: train "
-            'with dtype="float64".',
+            remedy=_REMEDIES.get(name, _CANCELLED),
         )
     return float(error[worst])
 

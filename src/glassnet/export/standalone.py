@@ -208,6 +208,7 @@ def predict_file(path, kinds, results_of):
     kinds : {name: "number", "seconds", "text" or "date"} of the columns.   results_of : table -> {name: column}.
     """
     import csv
+    import os
 
     def cell(text, kind):
         if not text or kind not in ("number", "seconds"):
@@ -229,5 +230,10 @@ def predict_file(path, kinds, results_of):
     except (OSError, ValueError, csv.Error) as error:
         sys.exit(f"{path}: {getattr(error, 'strerror', None) or error}")
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(results)
-    writer.writerows(zip(*(list(values) for values in results.values()), strict=True))
+    try:
+        writer.writerow(results)
+        writer.writerows(zip(*(list(values) for values in results.values()), strict=True))
+        sys.stdout.flush()
+    except BrokenPipeError:  # the reader, such as `head`, has had enough; nor may Python flush the rest at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
