@@ -141,7 +141,7 @@ class PiecewiseLinear(Layer):
             raise OptionError(rule, argument="edges", value=values.tolist() if values.size else edges)
         values.flags.writeable = False
         self.edges = values
-        self._tables = {np.dtype(kind): bin_table(values, kind) for kind in (np.float32, np.float64)}
+        self._tables: dict[np.dtype[Any], np.ndarray] = {}
 
     @property
     def n_bins(self) -> int:
@@ -149,8 +149,11 @@ class PiecewiseLinear(Layer):
         return len(self.edges) - 1
 
     def table(self, dtype: Any) -> np.ndarray:
-        """`bin_table` of the edges."""
-        return self._tables[np.dtype(dtype)]
+        """`bin_table` of the edges, made when a type first asks for it: a file may hold thousands of layers."""
+        kind = np.dtype(dtype)
+        if kind not in self._tables:
+            self._tables[kind] = bin_table(self.edges, kind)
+        return self._tables[kind]
 
     def shapes(self, p: int) -> dict[str, Block]:
         """No parameters. Raises OptionError unless there is one column."""
