@@ -105,9 +105,7 @@ def run_epoch(
             validate(at, first, state, backend, options, watch)
         elif keeper is not None:
             keeper.point = None  # it refers to a state that has moved on, to where nobody wants to go
-    if (
-        at.done == 0 and finite
-    ):  # interrupted before the epoch's first step was complete: there is nothing to write down
+    if at.done == 0 and finite:  # interrupted before the epoch's first step was complete: nothing to write down
         return
     seen = rows[: max(at.done, 1) * size]  # of an epoch cut short; a step that is not finite may not count as done
     loss = backend.per_row(at.total) / backend.share(seen)
