@@ -263,6 +263,34 @@ def test_scorers_that_cannot_be_are_refused(scoring, error, text):
     assert str(caught.value).startswith(text)
 
 
+@pytest.mark.parametrize(
+    ("kind", "scoring", "said"),
+    [
+        (GlassNetClassifier, "roc_auc", "multi_class must be in"),
+        (GlassNetClassifier, "f1", "Target is multiclass but average='binary'"),
+        (GlassNetRegressor, "roc_auc", "GlassNetRegressor has none of the following attributes"),
+    ],
+)
+def test_a_scorer_for_other_targets_is_refused_in_words_of_its_own(kind, scoring, said):
+    """In training and when columns are measured by it; here three values."""
+    X, _ = table()
+    y = np.arange(200) % 3
+    with pytest.raises(OptionError, match=f"^scoring does not suit the target: {said}.*, got '{scoring}'. roc_auc and"):
+        quick(kind, scoring=scoring).fit(X, y)
+    model = quick(kind, max_epochs=1).fit(X, y)
+    with pytest.raises(OptionError, match=f"^scoring does not suit the target: {said}"):
+        model.importance(X, y, scoring=scoring)
+
+
+def test_what_a_scorer_of_the_users_own_raises_passes():
+    def broken(estimator, X, y):
+        raise ValueError("mine")
+
+    X, y = table()
+    with pytest.raises(ValueError, match="^mine$"):
+        quick(scoring=broken).fit(X, y)
+
+
 def test_a_scorer_needs_rows_to_validate_on():
     X, y = table()
     with pytest.raises(OptionError, match="^scoring needs rows to validate on, got 'accuracy'"):

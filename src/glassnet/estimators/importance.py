@@ -14,7 +14,7 @@ import numpy as np
 
 from glassnet.errors import OptionError, require_number
 from glassnet.estimators.samples import native_rows, samples_of
-from glassnet.estimators.scoring import check_scoring_name, number_of, scorer_of, takes_weights, with_outputs
+from glassnet.estimators.scoring import check_scoring_name, score_of, scorer_of, takes_weights, with_outputs
 from glassnet.maths.random import Purpose, Stream, seed_of
 
 __all__ = ["Importance", "importance"]
@@ -98,7 +98,7 @@ def importance(
 
     def score(matrix: np.ndarray) -> float:
         twin = with_outputs(estimator, table, estimator._outputs_of(matrix))
-        return number_of(scorer(twin, table, samples.y, **options), scoring)
+        return score_of(scorer, scoring, twin, table, samples.y, options)
 
     whole = score(matrix)
     falls = {}

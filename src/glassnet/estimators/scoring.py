@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from glassnet.errors import DataError, OptionError, nearest
+from glassnet.errors import DataError, GlassNetError, OptionError, nearest
 from glassnet.estimators.samples import Samples, native_rows
 
 __all__ = ["LOSS", "check_scoring_name", "make_score", "scorer_of", "with_outputs"]
@@ -65,13 +65,30 @@ def make_score(scoring: Any, samples: Samples, twin: Callable[[np.ndarray, Any, 
     options = {} if samples.weights is None or not takes_weights(scorer) else {"sample_weight": samples.weights}
 
     def score(params: np.ndarray, Y: np.ndarray) -> float:
-        return number_of(scorer(twin(params, X, Y), X, samples.y, **options), scoring)
+        return score_of(scorer, scoring, twin(params, X, Y), X, samples.y, options)
 
     return score
 
 
-def number_of(value: Any, scoring: Any) -> float:
-    """A score as a number. Raises DataError for one that is not finite, OptionError for what is no number."""
+def score_of(
+    scorer: Callable[..., Any], scoring: Any, fitted: Any, X: Any, y: np.ndarray, options: dict[str, Any]
+) -> float:
+    """What a scorer, called `scoring` by the user, says of a fitted estimator.
+
+    Raises DataError for a score that is not finite, OptionError for what is no number, and where a scorer of
+    scikit-learn is not meant for such a target. What a function of the user's own raises passes.
+    """
+    try:
+        value = scorer(fitted, X, y, **options)
+    except (AttributeError, TypeError, ValueError) as error:
+        if isinstance(error, GlassNetError) or not isinstance(scoring, str):
+            raise
+        raise OptionError(
+            f"does not suit the target: {' '.join(str(error).split())}",
+            argument="scoring",
+            value=scoring,
+            remedy="roc_auc and f1 are for two classes, roc_auc_ovr and f1_macro for more, r2 for numbers.",
+        ) from error
     try:
         number = float(value)
     except (TypeError, ValueError):
