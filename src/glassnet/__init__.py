@@ -3,7 +3,7 @@
     from glassnet import GlassNetClassifier
     clf = GlassNetClassifier().fit(X, y)
 
-Names are loaded when they are first used, so that `import glassnet` loads NumPy and little else.
+Names are loaded when they are first used: `import glassnet` by itself loads nothing else, a `Network` NumPy alone.
 """
 
 from __future__ import annotations

@@ -86,4 +86,4 @@ def test_without_the_packages_the_command_says_how_to_install_them(run, model, m
     monkeypatch.setitem(sys.modules, "onnx", None)
     ended = run("export", model, "--to", "onnx", "--out", "m.onnx")
     assert ended.code == 2
-    assert ended.err.endswith("Install them: pip install 'glassnet[onnx]'.\n")
+    assert ended.err.endswith("Install them: pip install onnx onnxruntime.\n")

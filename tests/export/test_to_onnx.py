@@ -253,7 +253,7 @@ def test_without_the_packages_the_remedy_is_to_install_them(tmp_path, monkeypatc
     with pytest.raises(OptionError) as caught:
         export_onnx(fitted(), tmp_path / "m.onnx")
     assert str(caught.value).startswith("onnx needs the packages onnx and onnxruntime (import of ")
-    assert caught.value.remedy == "Install them: pip install 'glassnet[onnx]'."
+    assert caught.value.remedy == "Install them: pip install onnx onnxruntime."
 
 
 # --- the comparison before a file is written ---

@@ -454,7 +454,7 @@ def test_a_model_of_a_newer_version_asks_for_an_upgrade(tmp_path, read):
     path = a_file(tmp_path / "m", {"written_by": "9.1.0", "format_version": 7})
     assert complaint(path, read) == (
         "was written by a newer glassnet, '9.1.0': its format is 7, this one reads up to 1. "
-        "Upgrade with `pip install --upgrade glassnet`."
+        "Open it with that version, or a newer one."
     )
 
 

@@ -116,7 +116,7 @@ def train(
         str, _option(TRAINING, "Share of the training rows to watch for stopping early.", metavar="NUMBER")
     ] = "auto",
     scoring: Annotated[
-        str, _option(TRAINING, "Picks the best epoch: a scorer of scikit-learn such as roc_auc.", metavar="NAME")
+        str, _option(TRAINING, "Picks the best epoch: a scorer of scikit-learn such as accuracy.", metavar="NAME")
     ] = "auto",
     refit: Annotated[
         str, _option(TRAINING, "Networks to train anew on all rows, which then predict; 0 for none.", metavar="NUMBER")

@@ -28,8 +28,8 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
     ----------
     "auto" is decided in `fit`, as `preset` has it; `settings_` says what it became.
 
-    preset : "default" (an ensemble, as accurate as gradient boosting in about its time), "fast", "best", or "plain"
-        (one network, the quickest to train and the easiest to look into). A preset is a set of the arguments
+    preset : "default" (an ensemble, as accurate as gradient boosting in about CatBoost's time), "fast", "best", or
+        "plain" (one network, the quickest to train and the easiest to look into). A preset is a set of the arguments
         below; any that is given stays as it is given. See `glassnet.estimators.presets` and docs/estimators.md.
 
     hidden_layer_sizes : widths of the hidden layers, such as (64, 32); () is a linear model.
@@ -71,6 +71,7 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
         loss of the validation rows lowest, before any refit. The most probable class stays.
     columns : kinds of columns, where the values do not say it: {"zip": "category", "comment": "drop"}, see
         `TableEncoder` and docs/tables.md.
+    quantiles, target_scaling : of the regressor.
     input_scaling : "standard", "minmax" (to [-1, 1]), "robust", "smooth_clip", "quantile" or "none".
     dtype : "float32" or "float64", to compute in.   random_state : a whole number makes a fit repeatable.
     engine : "reference" computes with NumPy, "compiled" with machine code made for this processor; they agree but for

@@ -1,6 +1,6 @@
 """Presets: what "auto" means for the arguments of the estimators, chosen by measurement.
 
-    "default"  an ensemble with numbers in bins, as accurate as gradient boosting in about its time
+    "default"  an ensemble with numbers in bins, as accurate as gradient boosting in about CatBoost's time
     "fast"     a smaller one, in a third of the time
     "best"     more of them, trained for longer, in about three times the time
     "plain"    one network on scaled inputs, the article's kind: the quickest to train and the easiest to look into

@@ -25,7 +25,8 @@ class GlassNetRegressor(RegressorMixin, GlassNetEstimator):
 
     y : numbers (n,), or (n, K) for several targets at once.
 
-    Arguments and attributes are those of `GlassNetClassifier`, and:
+    Arguments and attributes are those of `GlassNetClassifier`, but for `class_weight`, `label_smoothing` and
+    `calibration`, which are for classes, and:
 
     loss : "squared_error" (the mean), "absolute_error" (the median), "huber", "quantile", "poisson" (counts), or a
         Loss.

@@ -60,7 +60,7 @@ def _require_packages() -> None:
         raise OptionError(
             f"needs the packages onnx and onnxruntime ({error})",
             argument="onnx",
-            remedy="Install them: pip install 'glassnet[onnx]'.",
+            remedy="Install them: pip install onnx onnxruntime.",
         ) from error
 
 

@@ -312,6 +312,6 @@ def _checked_header(path: _PathLike, table: Any, size: int) -> dict[str, Any]:
             f"was written by a newer glassnet, {writer[:40]!r}: "
             f"its format is {version}, this one reads up to {FORMAT_VERSION}",
             file=path,
-            remedy="Upgrade with `pip install --upgrade glassnet`.",
+            remedy="Open it with that version, or a newer one.",
         )
     return header
