@@ -15,7 +15,7 @@ from glassnet.errors import ColumnError, DataError, OptionError
 from glassnet.estimators.report import Report, UnknownClassWarning
 from glassnet.estimators.report import report as measured
 from glassnet.workflow import evaluate, infer_task, predict, prepare, stem_of
-from glassnet.workflow.suspects import BrokenNumbersWarning, RowNumbersWarning
+from glassnet.workflow.suspects import BrokenNumbersWarning, EmptyColumnWarning, RowNumbersWarning
 from glassnet.workflow.task import infer_several
 
 PENGUINS = Path(glassnet.__file__).parent / "datasets" / "penguins.csv"
@@ -157,6 +157,20 @@ def test_a_column_of_row_numbers_without_a_name_is_left_out(name):
     with pytest.warns(RowNumbersWarning):
         model = glassnet.train(table, "y", max_epochs=1).model
     assert evaluate(model, table).n_rows == 30  # where it is left out in silence
+
+
+def test_a_column_whose_few_values_are_held_out_is_left_out():
+    """Which rows are held out is chance, or the seed: no reason to fail. All rows of b but the last are empty."""
+    table = pl.DataFrame({"a": range(40), "b": [None] * 39 + [7.0], "y": ["p", "q"] * 20})
+    message = (
+        "column 'b' has no value in the 30 rows that train, and is left out. Drop it, or hold out other rows "
+        "(another seed)."
+    )
+    with pytest.warns(EmptyColumnWarning) as caught:
+        model = glassnet.train(table, "y", max_epochs=1, time_order=True).model
+    assert [str(one.message) for one in caught] == [message]
+    assert model.encoder_.feature_names_in == ["a"]
+    assert prepare(table, "y", test_fraction=0).table.names == ["a", "b"]
 
 
 def test_other_first_columns_are_kept():

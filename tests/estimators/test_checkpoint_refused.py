@@ -6,6 +6,7 @@ import warnings
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 
@@ -131,6 +132,15 @@ def test_the_same_labels_under_other_names_are_another_target(tmp_path):
     GlassNetClassifier(**QUICK, checkpoint=path).fit(X, np.where(rows, "b", "a"))
     with pytest.raises(DataError, match="^y is not what"):
         GlassNetClassifier(**QUICK).fit(X, np.where(rows, "d", "c"), resume=path)
+
+
+def test_the_same_labels_may_come_in_another_container(tmp_path):
+    path, labels = tmp_path / "run.ckpt", np.where(Y > 0, "high", "low")
+    options = {"preset": "plain", "schedule": "constant", "random_state": 0}
+    GlassNetClassifier(max_epochs=2, checkpoint=path, **options).fit(X, labels)
+    for y in (labels.tolist(), labels.astype(object), pd.Series(labels)):
+        longer = GlassNetClassifier(max_epochs=3, **options).fit(X, y, resume=path)
+        assert len(longer.history_) == 3
 
 
 def test_a_schedule_over_all_epochs_cannot_be_prolonged(tmp_path):

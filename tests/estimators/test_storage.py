@@ -2,13 +2,14 @@
 
 import copy
 import json
+from functools import partial
 
 import numpy as np
 import pytest
 
 import glassnet
-from glassnet import GlassNetClassifier, GlassNetRegressor
-from glassnet.errors import ModelFileError
+from glassnet import GlassNetClassifier, GlassNetRegressor, export_onnx, export_python
+from glassnet.errors import ModelFileError, OptionError
 from glassnet.estimators.loading import load_from_bytes
 from glassnet.files.model_format import read_model, write_model
 from glassnet.maths.optimisers import Nesterov
@@ -441,3 +442,26 @@ def test_a_file_written_before_there_were_scorers_and_intervals_is_read(tmp_path
     assert loaded.settings_ == model.settings_
     assert loaded.temperature_ == 1.0
     assert loaded.fit(X, t > 0).network_.params.tobytes() == model.network_.params.tobytes()
+
+
+@pytest.mark.parametrize("path", [None, 3, ".", "none/m.glassnet"])
+def test_a_place_that_cannot_be_is_named_before_any_work(path, tmp_path, monkeypatch):
+    """Where a model goes, and what is exported of it."""
+    monkeypatch.chdir(tmp_path)
+    rules = {None: "be the path of a file, got None", 3: "be the path of a file, got 3"}
+    rules |= {
+        ".": "is a folder, not a file, got '.'",
+        "none/m.glassnet": "is in a folder that does not exist, got 'none",
+    }
+    model = GlassNetClassifier(max_epochs=1, preset="plain").fit([[0.0], [1.0]] * 10, [0, 1] * 10)
+    for write in (model.save, partial(export_python, model), partial(export_onnx, model)):
+        with pytest.raises(OptionError, match=f"^path (must )?{rules[path]}"):
+            write(path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_quantiles_of_classes_are_refused():
+    with pytest.raises(
+        OptionError, match=r"^quantiles are of numbers, got \(0.1,\). Leave them out, or use GlassNetReg"
+    ):
+        GlassNetClassifier(quantiles=(0.1,)).fit([[0.0], [1.0]] * 10, [0, 1] * 10)

@@ -291,6 +291,22 @@ def test_what_a_scorer_of_the_users_own_raises_passes():
         quick(scoring=broken).fit(X, y)
 
 
+def test_a_splitter_of_groups_without_groups_is_refused_by_the_name_of_the_argument():
+    X, y = table()
+    with pytest.raises(
+        DataError, match="^validation cannot split these rows: The 'groups' parameter should not be None"
+    ):
+        quick().fit(X, y, validation=GroupKFold(3))
+
+
+def test_whole_numbers_may_be_written_as_floats():
+    X, y = table()
+    model = quick(folds=3.0, members=2.0, retries=1.0, max_epochs=1.0).fit(X, y)
+    assert [model.settings_[name] for name in ("folds", "members", "retries", "max_epochs")] == [3, 2, 1, 1]
+    assert all(type(model.settings_[name]) is int for name in ("folds", "members", "retries", "max_epochs"))
+    assert np.array_equal(model.member(1.0).predict_proba(X), model.member(1).predict_proba(X))
+
+
 def test_a_scorer_needs_rows_to_validate_on():
     X, y = table()
     with pytest.raises(OptionError, match="^scoring needs rows to validate on, got 'accuracy'"):

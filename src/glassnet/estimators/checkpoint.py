@@ -193,7 +193,9 @@ class FitCheckpoint(Keeper):
             "settings": {name: _plain(name, value) for name, value in settings.items() if name not in _UNSAID},
             "data": {
                 "X": digest_of(rows.X, json.dumps(encoder), *encoded),
-                "y": digest_of(rows.T, json.dumps(fitting.targets.data())),
+                "y": digest_of(
+                    rows.T, json.dumps({**fitting.targets.data(), "dtype": None})
+                ),  # a list would do as well
                 "sample_weight": digest_of(rows.weights),
             },
         }

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 
-from glassnet.errors import DataError, require_choice
+from glassnet.errors import DataError, OptionError, require_choice
 from glassnet.estimators.base import GlassNetEstimator, loss_from
 from glassnet.estimators.calibrating import probabilities_of, require_conformal
 from glassnet.estimators.incremental import class_targets_for, partial_fit
@@ -110,6 +110,9 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
         return class_targets(y)
 
     def _loss(self, settings: dict[str, Any], targets: ClassTargets | MultilabelTargets) -> Loss:
+        if settings["quantiles"] is not None:
+            remedy = "Leave them out, or use GlassNetRegressor."
+            raise OptionError("are of numbers", argument="quantiles", value=settings["quantiles"], remedy=remedy)
         loss = loss_from(settings, targets.default_loss)
         if not loss.custom:
             fitting = {targets.default_loss} | ({"cross_entropy"} if targets.kind == "classes" else set())

@@ -66,7 +66,7 @@ class Fitted:
             for m in range(network.members or 1)
         ]
         twin = copy.copy(self)
-        twin.networks_ = [alone[number]]
+        twin.networks_ = [alone[int(number)]]
         vars(twin)["_conformal"] = None  # intervals are those of all members together
         return twin
 

@@ -122,7 +122,12 @@ def _last_split(splitter: Any, samples: Samples) -> tuple[np.ndarray, np.ndarray
     """The last of a splitter's splits: of a TimeSeriesSplit the one that trains on most rows, of others any."""
     splitter, X = _of_rows_left(splitter, samples), native_rows(samples)
     X = np.zeros((samples.n_rows, 1)) if isinstance(X, dict | Table) else X  # whose length is not its number of rows
-    splits = deque(splitter.split(X, samples.y, samples.groups), maxlen=1)
+    try:
+        splits = deque(splitter.split(X, samples.y, samples.groups), maxlen=1)
+    except ValueError as error:
+        rule = f"cannot split these rows: {' '.join(str(error).split())}"
+        remedy = None if samples.groups is not None else "A splitter of groups needs fit(…, groups=)."
+        raise DataError(rule, argument="validation", value=splitter, remedy=remedy) from error
     if not splits:
         raise DataError("gives no split of the training rows", argument="validation", value=splitter)
     training, held_out = (np.sort(np.asarray(part)) for part in splits[-1])

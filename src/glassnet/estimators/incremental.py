@@ -73,7 +73,7 @@ def _settings(estimator: Any, n_rows: int, again: bool) -> dict[str, Any]:
         "calibration": ("temperature", "Set it afterwards, and call calibrate(X, y) with rows of your own."),
     }
     if arguments["checkpoint"] is not None:
-        remedy = "Each call is an epoch of its own: save() the model between two of them."
+        remedy = "Each call is an epoch of its own: pickle the estimator between two of them."
         raise OptionError("cannot be had with partial_fit", argument="checkpoint", remedy=remedy)
     for argument, (value, remedy) in refused.items():
         if isinstance(arguments[argument], str) and arguments[argument] == value:

@@ -12,6 +12,7 @@ from glassnet.estimators.settings import plain_option
 from glassnet.estimators.targets import plain_label
 from glassnet.files.atomic import write_bytes
 from glassnet.files.model_format import bytes_of_model
+from glassnet.files.place import require_place
 from glassnet.maths.losses import Loss
 from glassnet.maths.optimisers import Optimiser
 from glassnet.maths.schedules import Schedule
@@ -25,6 +26,7 @@ ENCODER, CONFORMAL = "encoder.", "conformal."  # beginnings of the names of othe
 
 def save(estimator: Any, path: str | Path) -> None:
     """Write a fitted estimator to `path`; see `GlassNetEstimator.save`."""
+    require_place(path, "path")
     _require_plain(estimator)
     network = estimator.network_
     encoder, arrays = estimator.encoder_.to_data()

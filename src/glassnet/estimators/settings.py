@@ -210,7 +210,8 @@ def _check_numbers(settings: dict[str, Any]) -> None:
     require_number("folds", settings["folds"], "must be a whole number of at least 1", lambda n: n >= 1, whole=True)
     require_number("averaging", settings["averaging"], "must be at least 0 and below 1", lambda a: 0 <= a < 1)
     require_number("retries", settings["retries"], "must be a whole number of at least 0", lambda n: n >= 0, whole=True)
-    settings["retries"] = int(settings["retries"])
+    for name in ("members", "folds", "retries"):
+        settings[name] = int(settings[name])  # 3.0 is a whole number as well, and counts nothing
     for name in ("clip_norm", "time_limit"):
         if settings[name] is not None:
             require_number(name, settings[name], "must be positive", lambda v: v > 0)

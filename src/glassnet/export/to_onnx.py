@@ -16,6 +16,7 @@ from glassnet.export.columns import input_of, require_expressible, write_column
 from glassnet.export.graph import IR_VERSION, ML_OPSET, OPSET, TEXT, Graph, softmax, type_of
 from glassnet.export.model import PROBABILITIES, fitted_model, kinds_used, middle_quantile, result_names, tempering
 from glassnet.files.atomic import write_bytes
+from glassnet.files.place import require_place
 from glassnet.maths.calibration import log_probabilities, temper_labels
 from glassnet.maths.elementary import Array
 from glassnet.maths.losses import Quantile
@@ -45,6 +46,7 @@ def export_onnx(model: Any, path: str | os.PathLike[str]) -> None:
     onnxruntime are not installed.
     """
     _require_packages()
+    require_place(path, "path")
     model = fitted_model(model)
     proto, matrix = onnx_model(model)
     run = functools.partial(_run, model, _with_output(proto, matrix))

@@ -24,6 +24,7 @@ from glassnet.export.model import fitted_model, kinds_used, middle_quantile, tem
 from glassnet.export.probes import MOST
 from glassnet.export.sources import Sources
 from glassnet.files.atomic import write_bytes
+from glassnet.files.place import require_place
 from glassnet.maths.losses import Quantile
 from glassnet.tables.category import rows_of_codes
 from glassnet.tables.kinds import Category, Date, Duration, Number
@@ -52,6 +53,7 @@ def export_python(model: Any, path: str | os.PathLike[str]) -> None:
     does, to 1e-5 in float32 (1e-9 in float64); ColumnError for moments of a time zone; OptionError for
     functions of the user's own.
     """
+    require_place(path, "path")
     model = fitted_model(model)
     source = python_source(model)
     module = ModuleType("exported")

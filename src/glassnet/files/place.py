@@ -11,7 +11,9 @@ __all__ = ["require_place"]
 
 
 def require_place(path: str | os.PathLike[str], argument: str) -> None:
-    """Raise OptionError, naming the argument, where `path` is a folder, or in a folder that does not exist."""
+    """Raise OptionError, naming the argument, where `path` is no path, a folder, or in a folder that does not exist."""
+    if not isinstance(path, str | os.PathLike):
+        raise OptionError("must be the path of a file", argument=argument, value=path)
     if Path(path).is_dir():
         raise OptionError("is a folder, not a file", argument=argument, value=str(path))
     if not Path(path).parent.is_dir():

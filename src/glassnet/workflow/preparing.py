@@ -17,7 +17,7 @@ from glassnet.tables.kinds import missing_mask
 from glassnet.tables.missing import is_missing
 from glassnet.training.validation import split_groups, split_last, split_rows
 from glassnet.workflow.source import frame_of, naming, require_columns, require_known, target_names
-from glassnet.workflow.suspects import warn_of_broken, without_index
+from glassnet.workflow.suspects import warn_of_broken, with_values, without_index
 from glassnet.workflow.task import CLASSES, TASKS, infer_several, infer_task
 
 __all__ = ["Prepared", "prepare"]
@@ -80,7 +80,8 @@ def prepare(
     """Read a table, decide the task and split the rows; see `train` for the arguments and what is raised.
 
     Warns of columns of numbers that a few broken cells make categories of (BrokenNumbersWarning), and of a first column
-    without a name that numbers the rows, which is left out (RowNumbersWarning).
+    without a name that numbers the rows, which is left out (RowNumbersWarning), and leaves out with an
+    EmptyColumnWarning what has no value in the rows that train.
     """
     require_choice("task", task, TASKS)
     if isinstance(test_fraction, bool) or not 0 <= test_fraction < 1:
@@ -98,6 +99,7 @@ def prepare(
         y, task, reason = _target(name, frame, targets, task)
     training, test = _split(y, task, float(test_fraction), seed_of(random_state), time_order, groups)
     named = targets[0] if len(targets) == 1 else targets
+    table = with_values(table, training)
     return Prepared(name, table, y, named, task, reason, training, test, time_order, groups)
 
 

@@ -1,4 +1,4 @@
-"""Columns that are probably not what they are read as: numbers with a broken cell, and numbers of rows."""
+"""Columns that are not what they seem: numbers with a broken cell, numbers of rows, nothing in the rows that train."""
 
 from __future__ import annotations
 
@@ -7,18 +7,22 @@ from collections.abc import Sequence
 from typing import Any
 
 import narwhals as nw
+import numpy as np
 
 from glassnet.errors import GlassNetWarning, warn
 from glassnet.tables.delimited import MISSING_AMONG_NUMBERS
 from glassnet.tables.families import Column
 from glassnet.tables.frames import Table
+from glassnet.tables.kinds import missing_mask
 
 __all__ = [
     "BrokenNumbersWarning",
+    "EmptyColumnWarning",
     "RowNumbersWarning",
     "broken_numbers",
     "is_number",
     "warn_of_broken",
+    "with_values",
     "without_index",
 ]
 
@@ -28,6 +32,10 @@ FEWEST, SHARE = 20, 0.95  # of a column's values, from which on the others are t
 
 class BrokenNumbersWarning(GlassNetWarning):
     """A column holds numbers but for a few cells, which make categories of it."""
+
+
+class EmptyColumnWarning(GlassNetWarning):
+    """A column's few values are all in rows that are held out, and it was left out."""
 
 
 class RowNumbersWarning(GlassNetWarning):
@@ -71,6 +79,19 @@ def warn_of_broken(table: Table) -> None:
             f"{row + 1} holds {value!r}{others}. {mend}"
         )
         warn(BrokenNumbersWarning(text))
+
+
+def with_values(table: Table, training: np.ndarray) -> Table:
+    """The table without columns that have values in some rows, but in none that train: nothing can be learned of them.
+
+    Warns of each with EmptyColumnWarning. A column without any value is another matter, and refused before.
+    """
+    empty = [missing_mask(values[training]).all() for values in table.columns]
+    for name in (name for name, gone in zip(table.names, empty, strict=True) if gone):
+        text = f"column {name!r} has no value in the {len(training):,} rows that train, and is left out"
+        warn(EmptyColumnWarning(f"{text}. Drop it, or hold out other rows (another seed)."))
+    kept = [k for k, gone in enumerate(empty) if not gone]
+    return Table([table.names[k] for k in kept], [table.columns[k] for k in kept], table.named) if any(empty) else table
 
 
 def without_index(frame: nw.DataFrame[Any], targets: Sequence[str]) -> nw.DataFrame[Any]:
