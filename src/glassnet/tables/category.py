@@ -135,7 +135,9 @@ class Category:
         if isinstance(values, Wholes) and spelled:
             require_no_infinity(self.name, as_numbers(self.name, values))
             return self._codes_of_texts(values, spelled)
-        if not (isinstance(values, Texts) and self.family == "number"):
+        if isinstance(values, Texts) and self.family == "number":
+            _require_no_spelled_infinity(self.name, values)
+        else:
             require_family(self.name, values, (self.family,))
         if name_of_family(values) not in ("text", self.family):  # which then holds no value
             return np.zeros(len(values), np.int32)
@@ -240,6 +242,13 @@ class Category:
             "pooled": self.pooled,
             "coded": self.coded,
         }
+
+
+def _require_no_spelled_infinity(name: str, texts: Texts) -> None:
+    """Raise DataError, naming the row, for a text that spells an infinity."""
+    spelled = [spelled_number(text) for text in texts.levels]
+    infinite = [np.inf if number is not None and np.isinf(number) else 0.0 for number in spelled]
+    require_no_infinity(name, np.array([0.0, *infinite])[texts.codes])
 
 
 def rows_of_codes(n_levels: int, pooled: bool, missing: bool, coded: bool) -> np.ndarray:
