@@ -97,6 +97,11 @@ class Category:
         return not self.levels and self.n_levels > 0
 
     @property
+    def holds_booleans(self) -> bool:
+        """Whether fit saw nothing but True and False, which files also spell true and FALSE."""
+        return self.family == "text" and {*self.levels} <= {"True", "False"} and self.n_levels == len(self.levels)
+
+    @property
     def is_signed(self) -> bool:
         """Whether the column is written as one column of -1 and +1."""
         return len(self.levels) == 2 and not (self.pooled or self.missing or self.coded)

@@ -72,9 +72,7 @@ def known_column(kind: Kind) -> KnownColumn | None:
     if kind.family == "number":
         whole = all(re.fullmatch(r"-?\d+", level) for level in kind.levels)
         return KnownColumn(True, True, partial(_levels_of_numbers, whole=whole))
-    # A file's true and false were read as booleans where nothing else was in the column, and are then True and False.
-    boolean = {*kind.levels} <= {*TRUTHS.values()} and kind.n_levels == len(kind.levels)
-    return KnownColumn(True, False, _booleans) if boolean else TEXTS
+    return KnownColumn(True, False, _booleans) if kind.holds_booleans else TEXTS
 
 
 def blanked(texts: pl.Series, words: Iterable[str]) -> pl.Series:
