@@ -109,7 +109,7 @@ def test_the_program_prints_predictions_for_a_csv_file(tmp_path):
     model = fitted(kind=GlassNetRegressor, y=np.column_stack([TABLE["floor"], TABLE["floor"] ** 2]))
     export_python(model, tmp_path / "m.py")
     head = "member,city,age,floor,when,wait,other\n"
-    (tmp_path / "new.csv").write_text(head + "True,Bern,61.5,4,2024-02-29,2.5,x\n,,,,,,\n", encoding="utf-8-sig")
+    (tmp_path / "new.csv").write_text(head + "TRUE,Bern,61.5,4,2024-02-29,2.5,x\n,,,,,,\n", encoding="utf-8-sig")
     command = [sys.executable, "-I", str(tmp_path / "m.py"), str(tmp_path / "new.csv")]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     head, *lines = out.splitlines()

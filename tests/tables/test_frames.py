@@ -10,8 +10,9 @@ import pytest
 from scipy import sparse
 
 from glassnet.errors import ColumnError, DataError
+from glassnet.tables.changes import as_numbers
 from glassnet.tables.encoder import TableEncoder
-from glassnet.tables.families import family_of_series
+from glassnet.tables.families import family_of_series, name_of_family
 from glassnet.tables.frames import Table, split_target, table_of, target_of
 from glassnet.tables.missing import missing_mask
 
@@ -177,7 +178,9 @@ def test_booleans_are_texts(X):
 
 def test_booleans_among_numbers_are_numbers():
     assert column(np.array([[True], [False]])) == [1.0, 0.0]
-    assert column([[True], [2.5]]) == [1.0, 2.5]
+    mixed = table_of([[True], [2.5]]).columns[0]
+    assert name_of_family(mixed) == "number"
+    assert as_numbers("x0", mixed).tolist() == [1.0, 2.5]
 
 
 def test_mixed_objects_are_texts_and_numbers_in_their_neighbours_stay_numbers():

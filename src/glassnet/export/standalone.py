@@ -205,14 +205,17 @@ def in_units(Y, scale, centre):
 def predict_file(path, kinds, results_of):
     """Print predictions for the rows of a CSV file, as CSV; an empty cell is missing.
 
-    kinds : {name: "number", "seconds", "text" or "date"} of the columns.   results_of : table -> {name: column}.
+    kinds : {name: "number", "seconds", "text", "truth" or "date"} of the columns; truth values are cased as one likes.
+    results_of : table -> {name: column}.
     """
     import csv
     import os
 
     def cell(text, kind):
-        if not text or kind not in ("number", "seconds"):
-            return text or None
+        if not text:
+            return None
+        if kind not in ("number", "seconds"):
+            return {"true": "True", "false": "False"}.get(text.lower(), text) if kind == "truth" else text
         try:
             return int(text) if text.lstrip("-").isdecimal() else float(text)
         except ValueError:

@@ -211,6 +211,8 @@ def _doc_of(kind: Any) -> str:
 
 def _cell_kind(kind: Any) -> str:
     """How `predict_file` reads a cell."""
+    if isinstance(kind, Category) and kind.holds_booleans:
+        return "truth"
     if isinstance(kind, Category):
         return {"number": "number", "duration": "seconds"}.get(kind.family, "text")
     return "date" if isinstance(kind, Date) else "number"

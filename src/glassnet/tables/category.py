@@ -14,7 +14,7 @@ from glassnet.tables.changes import as_numbers, as_texts, exact_number, require_
 from glassnet.tables.families import Column, name_of_family
 from glassnet.tables.missing import missing_mask
 from glassnet.tables.number import require_no_infinity
-from glassnet.tables.texts import Texts, Wholes
+from glassnet.tables.texts import Texts, Truths, Wholes, written
 
 __all__ = ["Category", "Levels", "rows_of_codes"]
 
@@ -73,7 +73,7 @@ class Category:
         """Fit to a column of any family; DataError, naming the row, for an infinity."""
         if values.dtype.kind == "f" or isinstance(values, Wholes):
             require_no_infinity(name, as_numbers(name, values))
-        texts = as_texts(values)
+        texts = as_texts(as_numbers(name, values) if isinstance(values, Truths) else values)
         counts = texts.counts()
         n_present = sum(counts.values())
         coded = rules.codes_above is not None and len(counts) > rules.codes_above
@@ -95,6 +95,11 @@ class Category:
     def is_identifier(self) -> bool:
         """Whether nearly every value was distinct, so that no level has a column."""
         return not self.levels and self.n_levels > 0
+
+    @property
+    def holds_booleans(self) -> bool:
+        """Whether fit saw nothing but True and False, which files also spell true and FALSE."""
+        return self.family == "text" and {*self.levels} <= {"True", "False"} and self.n_levels == len(self.levels)
 
     @property
     def is_signed(self) -> bool:
@@ -129,27 +134,52 @@ class Category:
 
     def prepare(self, values: Column, dtype: Any) -> np.ndarray:
         """The code of each value: 0 missing, k the k-th level, one more unseen; ColumnError for another family."""
-        if values.dtype.kind in "fiu" and (self.spells_numbers or self.family == "number"):
+        spelled = self.family == "number" or self.spells_numbers
+        if values.dtype.kind in "fiu" and spelled:
             return self._codes_of_numbers(values)
-        if not (isinstance(values, Texts) and self.family == "number"):
+        if isinstance(values, Wholes) and spelled:
+            require_no_infinity(self.name, as_numbers(self.name, values))
+            return self._codes_of_texts(values, spelled)
+        if isinstance(values, Texts) and self.family == "number":
+            _require_no_spelled_infinity(self.name, values)
+        else:
             require_family(self.name, values, (self.family,))
         if name_of_family(values) not in ("text", self.family):  # which then holds no value
             return np.zeros(len(values), np.int32)
-        texts = as_texts(values)
+        return self._codes_of_texts(as_texts(values), spelled)
+
+    def _codes_of_texts(self, texts: Texts, spelled: bool) -> np.ndarray:
+        """Levels by their names; numbers, which may be some of the cells alone, also by the number that a level spells.
+
+        So what a cell is does not depend on whether the cells beside it make the column one of numbers or of texts.
+        """
         lookup = {level: code for code, level in enumerate(self.levels, 1)}
         unseen = len(self.levels) + 1
-        if self.family == "number" or (texts.numeric and self.spells_numbers):
-            numbers = self.codes_by_number
-            codes = [0, *(lookup.get(text) or numbers.get(exact_number(text), unseen) for text in texts.levels)]
-        else:
-            codes = [0, *(lookup.get(text, unseen) for text in texts.levels)]
-        return np.array(codes, np.min_scalar_type(unseen))[texts.codes]
+        codes = np.array([0, *(lookup.get(text, unseen) for text in texts.levels)], np.min_scalar_type(unseen))
+        all_numbers = self.family == "number" or texts.numeric or isinstance(texts, Wholes)
+        if not spelled or not (all_numbers or texts.numbers is not None):
+            return codes[texts.codes]
+        numbers = codes.copy()
+        for place, text in enumerate(texts.levels, 1):
+            if numbers[place] == unseen:
+                numbers[place] = self.codes_by_number.get(exact_number(text), unseen)
+        if self.family != "number" and texts.numbers is not None:  # of a column of several types
+            mixed: np.ndarray = np.where(texts.numbers, numbers[texts.codes], codes[texts.codes])
+            return mixed
+        return numbers[texts.codes]
 
     @cached_property
     def codes_by_number(self) -> dict[Any, int]:
-        """The code of each level that spells a number: 1, 1.0 and True are one key."""
-        numbers = {exact_number(level): code for code, level in enumerate(self.levels, 1)}
-        return {number: code for number, code in numbers.items() if number is not None}
+        """The code of each level that spells a number: 1, 1.0 and True are one key.
+
+        Of several levels that spell a number, such as "1", "1.0" and "True", it is the one that a number has as text.
+        """
+        found: dict[Any, int] = {}
+        for code, level in enumerate(self.levels, 1):
+            number = exact_number(level)
+            if number is not None and not (number in found and self.levels[found[number] - 1] == written(number)):
+                found[number] = code
+        return found
 
     def _codes_of_numbers(self, x: Any) -> np.ndarray:
         """Levels by the number they spell: where only "7" of "7" and "7b" occurs, a file is read as numbers."""
@@ -217,6 +247,13 @@ class Category:
             "pooled": self.pooled,
             "coded": self.coded,
         }
+
+
+def _require_no_spelled_infinity(name: str, texts: Texts) -> None:
+    """Raise DataError, naming the row, for a text that spells an infinity."""
+    spelled = [spelled_number(text) for text in texts.levels]
+    infinite = [np.inf if number is not None and np.isinf(number) else 0.0 for number in spelled]
+    require_no_infinity(name, np.array([0.0, *infinite])[texts.codes])
 
 
 def rows_of_codes(n_levels: int, pooled: bool, missing: bool, coded: bool) -> np.ndarray:

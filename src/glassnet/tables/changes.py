@@ -61,7 +61,7 @@ def require_family(name: str, values: Column, families: tuple[str, ...]) -> None
         return
     present = np.flatnonzero(~missing_mask(values))
     if len(present):
-        row = present[0]
+        row = _first_that_is_no_date(values) if isinstance(values, Texts) and "date" in families else present[0]
         raise ColumnError(
             f"holds {ONE[family]} where {MANY[families[0]]} in training",
             column=name,
@@ -141,6 +141,13 @@ def _first_other(values: Texts, texts: list[str | None]) -> int:
         some = any(text is not None for text in texts[:middle])
         good, bad = (middle, bad) if not some or _parsed(texts[:middle]) is not None else (good, middle)
     return values.first_row(values.levels[bad - 1])
+
+
+def _first_that_is_no_date(values: Texts) -> int:
+    """The row to blame where dates were expected: where there are dates, one that is none, else the first."""
+    counts = values.counts()
+    texts = [text if text in counts else None for text in values.levels]
+    return _first_other(values, texts) if _parsed(texts) is None else int(np.argmax(~values.missing))
 
 
 def as_durations(name: str, values: Column) -> np.ndarray:

@@ -13,20 +13,28 @@ import re
 import warnings
 import zlib
 from collections import Counter
-from collections.abc import Sequence
-from itertools import product
+from collections.abc import Collection, Sequence
+from itertools import compress, product
 from typing import Any
 
 import polars as pl
 
 from glassnet.errors import ColumnError, DataError, GlassNetWarning
 from glassnet.tables.dates import with_dates
+from glassnet.tables.known import (
+    MISSING_AMONG_NUMBERS,
+    MISSING_WORDS,
+    NUMBER,
+    KnownColumn,
+    KnownColumns,
+    as_numbers,
+    blanked,
+    none_known,
+)
 
 __all__ = ["MISSING_WORDS", "CharacterSetWarning", "decode", "delimiter_of", "parse_delimited", "unpack"]
 
-MISSING_WORDS = ("na", "n/a", "#n/a", "nan", "null", "?")  # in any column, however their letters are cased
-MISSING_AMONG_NUMBERS = ("none", "-", ".", "")  # and among dates; between texts each may be a text of its own
-NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
+NUMBER_WITH_COMMA = r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$"
 DELIMITERS = (",", ";", "\t", "|", " ")  # in order of preference
 SAMPLE_BYTES = 65_536
 SAMPLE_RECORDS = 50
@@ -41,14 +49,15 @@ class CharacterSetWarning(GlassNetWarning):
     """A text file is not UTF-8; an older character set was assumed."""
 
 
-def parse_delimited(data: bytes, name: str) -> pl.DataFrame:
+def parse_delimited(data: bytes, name: str, known: KnownColumns = none_known) -> pl.DataFrame:
     """Parse the bytes of a delimited text file whose first line is the header.
 
-    data : the bytes, plain or gzip.   name : what error messages call the source.
+    data : the bytes, plain or gzip.   name : what error messages call the source.   known : see `known`.
     The delimiter is one of , ; tab | or space, found from the first lines. A missing value is an empty cell or one of
     NA, N/A, #N/A, NaN, null, ? in any case of letters; among numbers or dates also None, - and a point alone, each of
     which may be a level among texts. Types are inferred from the whole file; texts that are dates become dates
-    (`with_dates`). Spaces around cells are not part of them; blank lines are no rows.
+    (`with_dates`). Columns that are known are read as what they are, cell by cell. Spaces around cells are not part of
+    them; blank lines are no rows.
 
     Raises DataError (empty, no rows, not text, ragged rows) and ColumnError (duplicate names).
     """
@@ -60,44 +69,56 @@ def parse_delimited(data: bytes, name: str) -> pl.DataFrame:
     sample = _complete_lines(text)
     delimiter = delimiter_of(sample)
     records = _first_records(sample, delimiter)
-    _check_header([cell.strip(" ") for cell in records[0]], name)
+    header = [cell.strip(" ") for cell in records[0]]
+    _check_header(header, name)
     if len(records) < 2:
         raise DataError(
             "has a header but no rows", file=name, remedy="Add at least one line of values below the header."
         )
-    options: dict[str, Any] = {"separator": delimiter, "decimal_comma": _decimal_comma(records[1:], delimiter)}
+    columns = known(header)
+    texts = {column for column in header if column in columns and not columns[column].numeric}
+    options: dict[str, Any] = {"separator": delimiter, "decimal_comma": _decimal_comma(records, delimiter, texts)}
     if delimiter != " " and any(cell != cell.strip(" ") for record in records for cell in record):
         text = _without_padding(text, options, name)
-        options = {}
-    frame = _parse(text, options, name)
+        options["separator"] = ";" if options["decimal_comma"] else ","
+    raw = {column: pl.String for column in header if column in columns and columns[column].raw}
+    frame = _parse(text, {**options, "schema_overrides": raw}, name)
     if frame.height == 0:
         raise DataError(
             "has a header but no rows", file=name, remedy="Add at least one line of values below the header."
         )
-    frame = _without_blank_or_short_rows(frame, text, options.get("separator", ","), name)
-    comma = bool(options.get("decimal_comma"))
-    return frame.with_columns(_typed(series, comma) for series in frame if series.dtype == pl.String)
+    frame = _without_blank_or_short_rows(frame, text, options["separator"], name)
+    if options["separator"] != " ":  # the lines that were looked at for padding may have had none
+        frame = frame.with_columns(pl.col(pl.String).str.strip_chars(" "))
+    comma = options["decimal_comma"]
+    return frame.with_columns(
+        _typed(series, columns.get(series.name), comma) for series in frame if series.dtype == pl.String
+    )
 
 
-def _typed(texts: pl.Series, decimal_comma: bool) -> pl.Series:
-    """A text column without the words for missing values: as numbers or dates where all others are such, else texts."""
-    words = texts.str.strip_chars().str.to_lowercase()
-    texts = _blanked(texts, words.is_in(MISSING_WORDS))
-    values = _blanked(texts, words.is_in(MISSING_AMONG_NUMBERS)).str.strip_chars()
+def _typed(texts: pl.Series, column: KnownColumn | None, decimal_comma: bool) -> pl.Series:
+    """A text column without the words for missing values: as it is known, or else by what all of its cells are."""
+    texts = blanked(texts, MISSING_WORDS)
+    if column is None:
+        return _inferred(texts, decimal_comma)
+    if not column.raw:
+        found = _inferred(texts, decimal_comma)
+        if found.dtype != pl.String:
+            return found
+    return column.read(texts.str.replace(NUMBER_WITH_COMMA, "$1.$2") if decimal_comma and column.numeric else texts)
+
+
+def _inferred(texts: pl.Series, decimal_comma: bool) -> pl.Series:
+    """Numbers or dates where all are such, words for missing values among them; else the texts."""
+    values = blanked(texts, MISSING_AMONG_NUMBERS).str.strip_chars()
     if decimal_comma:
         values = values.str.replace(",", ".", literal=True)
     if values.null_count() == len(values):
         return texts
     if values.str.contains(NUMBER).all():
-        whole = values.cast(pl.Int64, strict=False)
-        return values.cast(pl.Float64) if whole.null_count() > values.null_count() else whole
+        return as_numbers(values)
     dates = with_dates(values.to_frame()).to_series()
     return texts if dates.dtype == pl.String else dates
-
-
-def _blanked(texts: pl.Series, where: pl.Series) -> pl.Series:
-    """The texts with nulls in the places where `where` holds."""
-    return texts.to_frame().select(pl.when(~where).then(pl.first())).to_series().alias(texts.name)
 
 
 def unpack(data: bytes, name: str) -> bytes:
@@ -221,29 +242,32 @@ def _check_header(names: list[str], name: str) -> None:
         )
 
 
-def _decimal_comma(records: list[list[str]], delimiter: str) -> bool:
-    """Whether numbers are written 1,5: some cells look so, none has a decimal point, the delimiter is no comma."""
+def _decimal_comma(records: list[list[str]], delimiter: str, texts: Collection[str]) -> bool:
+    """Whether numbers are written 1,5: some cells look so, none has a decimal point, the delimiter is no comma.
+
+    records : the header first.   texts : names of columns that are known to hold no numbers, whatever they look like.
+    """
     if delimiter == ",":
         return False
-    cells = [cell.strip() for record in records for cell in record]
-    with_comma = any(re.fullmatch(r"[+-]?\d+,\d+", cell) for cell in cells)
+    counted = [name.strip(" ") not in texts for name in records[0]]
+    cells = [cell.strip() for record in records[1:] for cell in compress(record, counted)]
+    with_comma = any(re.fullmatch(r"[+-]?\d*,\d+([eE][+-]?\d+)?", cell) for cell in cells)
     return with_comma and not any(re.fullmatch(r"[+-]?\d+\.\d+", cell) for cell in cells)
 
 
 def _without_padding(text: str, options: dict[str, Any], name: str) -> str:
-    """The same table with the spaces around its cells removed, as plain comma-separated text with decimal points."""
+    """The same table with the spaces around its cells removed; cut by semicolons where commas are in the numbers."""
     frame = _parse(text, {"separator": options["separator"], "infer_schema": False, "null_values": None}, name)
     frame = _without_blank_or_short_rows(frame, text, options["separator"], name)
     frame = frame.rename(lambda column: column.strip(" ")).with_columns(pl.all().str.strip_chars(" "))
-    if options["decimal_comma"]:
-        frame = frame.with_columns(pl.all().str.replace(r"^([+-]?\d+),(\d+)$", "$1.$2"))
-    return frame.write_csv()
+    return frame.write_csv(separator=";" if options["decimal_comma"] else ",")
 
 
 def _parse(text: str, options: dict[str, Any], name: str) -> pl.DataFrame:
     settings: dict[str, Any] = {
         "infer_schema_length": None,
         "null_values": _in_all_cases(MISSING_WORDS),
+        "schema_overrides": {},
         **options,
     }
     try:
@@ -262,9 +286,10 @@ def _read_csv(text: str, settings: dict[str, Any]) -> pl.DataFrame:
     except pl.exceptions.PolarsError as error:
         if "i128" not in str(error):
             raise
-    cells = pl.read_csv(text.encode(), **{**settings, "infer_schema": False})
+    cells = pl.read_csv(text.encode(), **{**settings, "infer_schema": False, "schema_overrides": {}})
     longest = [cell.name for cell in cells if cell.str.contains(r"^\s*[+-]?\d{38,}\s*$").any()]
-    return pl.read_csv(text.encode(), **settings, schema_overrides=dict.fromkeys(longest, pl.Float64))
+    wide = {**dict.fromkeys(longest, pl.Float64), **settings["schema_overrides"]}
+    return pl.read_csv(text.encode(), **{**settings, "schema_overrides": wide})
 
 
 def _in_all_cases(words: Sequence[str]) -> list[str]:

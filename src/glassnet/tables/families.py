@@ -23,7 +23,7 @@ import numpy as np
 
 from glassnet.errors import DataError
 from glassnet.tables.missing import MISSING_TYPES, is_missing
-from glassnet.tables.texts import EXACT, FEW_ROWS, Texts, Wholes
+from glassnet.tables.texts import EXACT, FEW_ROWS, Texts, Truths, Wholes
 from glassnet.tables.zones import Moments, TimesOfDay, name_of_zone
 
 __all__ = [
@@ -214,10 +214,17 @@ def family_of_values(values: list[Any], name: Any) -> Column:
         types = {type(value) for value in values if not is_missing(value)}  # NaN says nothing about the family
     for allowed, convert in CONVERSIONS:
         if types and all(_is(kind, allowed) for kind in types) and not types <= {bool, np.bool_}:
-            return convert(values, name)
+            return _with_truths(values, types, convert(values, name))
     if any(issubclass(kind, complex | np.complexfloating) for kind in types):
         raise DataError("Complex data not supported", column=name, remedy="Give real and imaginary part a column each.")
-    return Texts.of_values(values) if types else np.full(len(values), np.nan)
+    return Texts.of_mixed(values) if types else np.full(len(values), np.nan)
+
+
+def _with_truths(values: list[Any], types: Iterable[type], column: Column) -> Column:
+    """The column, with which cells are booleans where some are: as a level True is not 1."""
+    if not {bool, np.bool_} & set(types):
+        return column
+    return Wholes.of_mixed(values) if isinstance(column, Wholes) else Truths.of_mixed(values)
 
 
 def _is(kind: type, allowed: tuple[type, ...]) -> bool:

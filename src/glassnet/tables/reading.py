@@ -17,6 +17,7 @@ from glassnet.errors import ColumnError, DataError, nearest
 from glassnet.files.atomic import write_bytes
 from glassnet.tables.dates import with_dates
 from glassnet.tables.delimited import decode, parse_delimited, unpack
+from glassnet.tables.known import KnownColumns, none_known
 
 __all__ = ["FORMATS", "read_table", "require_format", "write_table"]
 
@@ -37,8 +38,11 @@ STANDARD_INPUT = "standard input"
 UNREADABLE = (pl.exceptions.PolarsError, pl.exceptions.PanicException, OSError)  # what damaged bytes make polars raise
 
 
-def read_table(source: Any) -> pl.DataFrame:
+def read_table(source: Any, known: KnownColumns = none_known) -> pl.DataFrame:
     """Read a table from a path (str or Path), from "-" (standard input) or from an open binary file.
+
+    known : names of columns → how to read those whose types are known, in formats without types of their own (CSV, JSON
+        lines), see `known`. Types of others are inferred from all rows.
 
     The suffix names the format: .csv .tsv .txt (any delimiter) and .jsonl .ndjson, each also with .gz; .parquet .pq;
     .arrow .feather .ipc. A stream has no suffix and is recognised by its first bytes. Column names must be unique, and
@@ -57,7 +61,7 @@ def read_table(source: Any) -> pl.DataFrame:
         form = _sniff(data, name)
     if not data:
         raise DataError("is empty", file=name, remedy="Give a file with a header line and at least one row.")
-    frame = PARSERS[form](data, name)
+    frame = PARSERS[form](data, name, known)
     if frame.width == 0 or frame.height == 0:
         raise DataError("has no rows", file=name, remedy="Give a table with at least one row and one column.")
     return frame
@@ -124,14 +128,14 @@ def _sniff(data: bytes, name: str) -> str:
     return "json lines" if unpack(data, name).lstrip().startswith(b"{") else "delimited"
 
 
-def _parse_parquet(data: bytes, name: str) -> pl.DataFrame:
+def _parse_parquet(data: bytes, name: str, _known: KnownColumns) -> pl.DataFrame:
     try:
         return pl.read_parquet(io.BytesIO(data))
     except UNREADABLE as error:
         raise _unreadable("Parquet", name, error) from error
 
 
-def _parse_arrow(data: bytes, name: str) -> pl.DataFrame:
+def _parse_arrow(data: bytes, name: str, _known: KnownColumns) -> pl.DataFrame:
     read = pl.read_ipc if data.startswith(b"ARROW1") else pl.read_ipc_stream
     try:
         return read(io.BytesIO(data))
@@ -144,21 +148,36 @@ def _unreadable(form: str, name: str, error: BaseException) -> DataError:
     return DataError(f"is not a readable {form} file ({detail})", file=name, remedy="Write or download it again.")
 
 
-def _parse_json_lines(data: bytes, name: str) -> pl.DataFrame:
+def _parse_json_lines(data: bytes, name: str, known: KnownColumns) -> pl.DataFrame:
     """One JSON object a line; texts that are dates become dates, as in CSV."""
     text = decode(unpack(data, name), name)
     if not text.strip():
         raise DataError("is empty", file=name, remedy="Give one JSON object a line.")
-    _check_json_lines(text, name)
+    nested = _check_json_lines(text, name)
+    columns = known([*nested])
+    raw = [column for column in nested if column in columns and columns[column].raw]
+    for column in raw:
+        if nested[column]:
+            rule = "must hold one number, date or text a cell"
+            raise DataError(rule, file=name, row=nested[column], column=column, remedy="Spread it over columns.")
     try:
-        frame = pl.read_ndjson(text.encode(), infer_schema_length=None)
+        texts = dict.fromkeys(raw, pl.String)
+        frame = pl.read_ndjson(text.encode(), infer_schema_length=None, schema_overrides=texts)
     except pl.exceptions.PolarsError as error:
         raise _unreadable("JSON lines", name, error) from error
-    return with_dates(frame)
+    frame = frame.with_columns(with_dates(frame.drop(raw)))
+    return frame.with_columns(
+        columns[series.name].read(series) for series in frame if series.name in columns and series.dtype == pl.String
+    )
 
 
-def _check_json_lines(text: str, name: str) -> None:
+def _check_json_lines(text: str, name: str) -> dict[str, int]:
+    """The keys of the objects, each with the first row in which it has a list or an object, or 0.
+
+    Raises DataError for lines that are no objects, ColumnError for repeated keys.
+    """
     row = 0
+    nested: dict[str, int] = {}
     for line in text.splitlines():
         if not line.strip():
             continue
@@ -175,6 +194,9 @@ def _check_json_lines(text: str, name: str) -> None:
             raise DataError(
                 "must be one JSON object", file=name, row=row, value=line, remedy="Write one object a line."
             )
+        for key, value in pairs.items():
+            nested[key] = nested.get(key) or (row if isinstance(value, list | dict) else 0)
+    return nested
 
 
 class _RepeatedKey(Exception):  # noqa: N818 - a signal between two functions of this file
@@ -189,7 +211,7 @@ def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-PARSERS: dict[str, Callable[[bytes, str], pl.DataFrame]] = {
+PARSERS: dict[str, Callable[[bytes, str, KnownColumns], pl.DataFrame]] = {
     "delimited": parse_delimited,
     "parquet": _parse_parquet,
     "arrow": _parse_arrow,

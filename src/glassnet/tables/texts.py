@@ -6,6 +6,7 @@ hold texts so already, or can number them themselves, are asked to; what comes r
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from decimal import Decimal
@@ -15,7 +16,7 @@ import numpy as np
 
 from glassnet.tables.missing import is_missing
 
-__all__ = ["EXACT", "Texts", "Wholes", "written"]
+__all__ = ["EXACT", "Texts", "Truths", "Wholes", "written"]
 
 MOST_SMALL = 126  # levels whose codes, and the number after them, fit a byte with a sign
 EXACT = 2**53  # float64 tells all whole numbers up to here apart
@@ -29,6 +30,8 @@ class Texts:
     levels : different strings, in no particular order; after `column[rows]` some may have no row left.
     codes : (n,) int32, or int8 for few levels, which is a quarter of the memory; signed, so that codes - 1 is too.
     numeric : the levels are numbers, which a frame held as categories; each is spelled as `written` has it.
+    numbers : (n,) True where the cell was a number, of a column that holds other things besides; None of others. A
+        category looks up a number as one, whatever stands in the cells beside it.
 
     It has what other columns, NumPy arrays, are asked for: dtype (object), length, rows by index, `tolist`.
     """
@@ -37,6 +40,13 @@ class Texts:
     levels: list[str]
     codes: np.ndarray
     numeric: bool = False
+    numbers: np.ndarray | None = None
+
+    @classmethod
+    def of_mixed(cls, values: list[Any]) -> Texts:
+        """`of_values` of Python objects of several types, numbers perhaps among them."""
+        numeric = np.fromiter(map(_is_number, values), bool, len(values))
+        return replace(cls.of_values(values), numbers=numeric if numeric.any() else None)
 
     @classmethod
     def of_values(cls, values: Iterable[Any]) -> Texts:
@@ -102,7 +112,7 @@ class Texts:
         """The text of one row, or the column of several (indices, mask or slice)."""
         codes = self.codes[rows]
         if np.ndim(codes):
-            return replace(self, codes=codes)
+            return replace(self, codes=codes, numbers=None if self.numbers is None else self.numbers[rows])
         return self.levels[codes - 1] if codes else None
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
@@ -135,6 +145,13 @@ class Wholes(Texts):
     """
 
 
+class Truths(Wholes):
+    """A column of numbers with True and False among them, which are 1 and 0; `numbers` says which cells are numbers.
+
+    As a category whose levels are texts it has True as the level "True", as it would without the numbers.
+    """
+
+
 class _Numbering(dict[Any, int]):
     """Numbers what it has not met before: 1, 2, 3, …"""
 
@@ -146,9 +163,14 @@ class _Numbering(dict[Any, int]):
 def _text(value: Any) -> str | None:
     if is_missing(value):
         return None
-    if isinstance(value, float | np.floating | Decimal):
+    if _is_number(value):
         return written(value)
     return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+def _is_number(value: Any) -> bool:
+    """Whether a cell is a number; True and False are none."""
+    return isinstance(value, numbers.Real | Decimal) and not isinstance(value, bool | np.timedelta64)
 
 
 def written(number: Any) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from glassnet.errors import ColumnError, DataError, OptionError, nearest
 from glassnet.tables.frames import listed
 from glassnet.tables.kinds import missing_mask
+from glassnet.tables.known import KnownColumns, none_known
 from glassnet.tables.reading import STANDARD_INPUT, read_table
 
 __all__ = ["IN_MEMORY", "TO_COMPARE", "frame_of", "naming", "require_columns", "require_known", "target_names"]
@@ -20,12 +21,12 @@ __all__ = ["IN_MEMORY", "TO_COMPARE", "frame_of", "naming", "require_columns", "
 IN_MEMORY = "the table"
 
 
-def frame_of(source: Any) -> tuple[str, nw.DataFrame[Any]]:
-    """The source's name for messages, and its table as a narwhals frame."""
+def frame_of(source: Any, known: KnownColumns = none_known) -> tuple[str, nw.DataFrame[Any]]:
+    """The source's name for messages, and its table as a narwhals frame. known : see `read_table`."""
     if isinstance(source, str | os.PathLike) or hasattr(source, "read"):
         is_path = isinstance(source, str | os.PathLike) and source != "-"
         name = os.fspath(source) if is_path else STANDARD_INPUT
-        return str(name), nw.from_native(read_table(source), eager_only=True)
+        return str(name), nw.from_native(read_table(source, known), eager_only=True)
     frame = nw.from_native(source, eager_only=True, pass_through=True)
     if not isinstance(frame, nw.DataFrame):
         raise DataError('must be a path, "-" or a data frame', argument="source", value=type(source).__name__)

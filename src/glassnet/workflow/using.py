@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import numpy as np
+from sklearn.utils.validation import check_is_fitted
 
 from glassnet.errors import ColumnError, DataError, OptionError, require_number
 from glassnet.estimators.calibrating import require_conformal
 from glassnet.estimators.loading import load
 from glassnet.estimators.report import Report
 from glassnet.maths.losses import Quantile
-from glassnet.tables.delimited import MISSING_AMONG_NUMBERS
 from glassnet.tables.frames import Table, listed, table_of, target_of
+from glassnet.tables.known import MISSING_AMONG_NUMBERS, TEXTS, KnownColumn, known_column
 from glassnet.workflow.source import TO_COMPARE, frame_of, naming, require_columns, require_known, target_names
 
 __all__ = ["evaluate", "predict"]
@@ -51,7 +53,7 @@ def predict(
     model = _model_of(model)
     if interval is not None:
         _require_intervals(model, interval)
-    name, frame = frame_of(source)
+    name, frame = frame_of(source, partial(_known_columns, model))
     with naming(name):
         columns = _predicted(model, table_of(_words_blanked(model, frame).to_native()), probabilities, interval)
         if short and model.network_.dtype == np.float32:
@@ -61,6 +63,22 @@ def predict(
             raise ColumnError("is in the table already", column=taken[0], remedy="Rename it, or do without keep.")
     kept = {column: frame[column] for column in frame.columns} if keep else {}
     return nw.from_dict(kept | columns, backend=frame.implementation).to_native()
+
+
+def _known_columns(model: Any, names: Sequence[str], targets: Sequence[str] = ()) -> dict[str, KnownColumn]:
+    """How to read the columns of a file, found as the encoder will find them; the `targets` as classes, if need be."""
+    check_is_fitted(model)
+    encoder = model.encoder_
+    features = [name for name in names if name not in targets]
+    if encoder.named_:
+        pairs = [(kind.name, kind) for kind in encoder.kinds_]
+    else:
+        pairs = list(zip(features, encoder.kinds_, strict=False))
+    found = {name: column for name, kind in pairs if (column := known_column(kind)) is not None}
+    classes = getattr(model, "classes_", None)
+    if isinstance(classes, np.ndarray) and all(isinstance(label, str) for label in classes.tolist()):
+        found |= dict.fromkeys(targets, TEXTS)
+    return found
 
 
 def _words_blanked(model: Any, frame: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
@@ -159,7 +177,7 @@ def evaluate(model: Any, source: Any, target: str | Sequence[str] | None = None)
     _require_as_many(model, targets)
     for target in targets:
         _require_no_feature(model, target)
-    name, frame = frame_of(source)
+    name, frame = frame_of(source, partial(_known_columns, model, targets=targets))
     with naming(name):
         require_columns(name, frame, targets)
         columns = [target_of(frame[target].to_native()) for target in targets]
