@@ -66,10 +66,10 @@ def parse_delimited(data: bytes, name: str) -> pl.DataFrame:
             "has a header but no rows", file=name, remedy="Add at least one line of values below the header."
         )
     options: dict[str, Any] = {"separator": delimiter, "decimal_comma": _decimal_comma(records[1:], delimiter)}
-    if delimiter != " " and any(cell != cell.strip(" ") for record in records for cell in record):
-        text = _without_padding(text, options, name)
-        options = {}
     frame = _parse(text, options, name)
+    if delimiter != " " and any(map(_is_padded, [pl.Series(frame.columns), *frame])):
+        text = _without_padding(text, delimiter, name)
+        frame = _parse(text, options, name)
     if frame.height == 0:
         raise DataError(
             "has a header but no rows", file=name, remedy="Add at least one line of values below the header."
@@ -80,14 +80,17 @@ def parse_delimited(data: bytes, name: str) -> pl.DataFrame:
 
 
 def _typed(texts: pl.Series, decimal_comma: bool) -> pl.Series:
-    """A text column without the words for missing values: as numbers or dates where all others are such, else texts."""
+    """A text column without the words for missing values: as truth values, numbers or dates where all others are such,
+    else texts. Polars tells "" in quotes, an empty cell as well, from one without."""
     words = texts.str.strip_chars().str.to_lowercase()
-    texts = _blanked(texts, words.is_in(MISSING_WORDS))
+    texts = _blanked(texts, words.is_in(MISSING_WORDS) | (texts == ""))
     values = _blanked(texts, words.is_in(MISSING_AMONG_NUMBERS)).str.strip_chars()
     if decimal_comma:
         values = values.str.replace(",", ".", literal=True)
     if values.null_count() == len(values):
         return texts
+    if texts.str.to_lowercase().is_in(["true", "false"]).all():
+        return texts.str.to_lowercase() == "true"
     if values.str.contains(NUMBER).all():
         whole = values.cast(pl.Int64, strict=False)
         return values.cast(pl.Float64) if whole.null_count() > values.null_count() else whole
@@ -230,14 +233,16 @@ def _decimal_comma(records: list[list[str]], delimiter: str) -> bool:
     return with_comma and not any(re.fullmatch(r"[+-]?\d+\.\d+", cell) for cell in cells)
 
 
-def _without_padding(text: str, options: dict[str, Any], name: str) -> str:
-    """The same table with the spaces around its cells removed, as plain comma-separated text with decimal points."""
-    frame = _parse(text, {"separator": options["separator"], "infer_schema": False, "null_values": None}, name)
-    frame = _without_blank_or_short_rows(frame, text, options["separator"], name)
+def _is_padded(texts: pl.Series) -> bool:
+    return texts.dtype == pl.String and (texts != texts.str.strip_chars(" ")).any()
+
+
+def _without_padding(text: str, delimiter: str, name: str) -> str:
+    """The same table with the spaces around its cells removed."""
+    frame = _parse(text, {"separator": delimiter, "infer_schema": False, "null_values": None}, name)
+    frame = _without_blank_or_short_rows(frame, text, delimiter, name)
     frame = frame.rename(lambda column: column.strip(" ")).with_columns(pl.all().str.strip_chars(" "))
-    if options["decimal_comma"]:
-        frame = frame.with_columns(pl.all().str.replace(r"^([+-]?\d+),(\d+)$", "$1.$2"))
-    return frame.write_csv()
+    return frame.write_csv(separator=delimiter)
 
 
 def _parse(text: str, options: dict[str, Any], name: str) -> pl.DataFrame:
