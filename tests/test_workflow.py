@@ -141,6 +141,16 @@ def test_a_dash_among_numbers_with_a_broken_cell_counts_as_missing():
         prepare(pl.DataFrame({"bmi": cells, "y": [0.5, 1.5] * 20}), "y")
 
 
+def test_a_dash_alone_is_missing_where_training_saw_numbers_or_dates_also_as_levels():
+    days = [datetime.date(2020, 1, day) for day in (1, 2, 3, 4)] * 10
+    table = pl.DataFrame({"n": [1, 2, 3, 4] * 10, "d": days, "t": ["u", "v", "w", "-"] * 10})
+    model = glassnet.GlassNetRegressor((), max_epochs=1, engine="reference", random_state=0)
+    model.set_params(columns={"n": "category", "d": "category"}).fit(table, [1.0, 2.0, 4.0, 8.0] * 10)
+    dashes, missing = pl.DataFrame({"n": "-", "d": "-", "t": "-"}), pl.DataFrame({"n": None, "d": None, "t": "-"})
+    assert predict(model, dashes).equals(predict(model, missing))
+    assert not predict(model, dashes).equals(predict(model, missing.with_columns(t=None)))
+
+
 @pytest.mark.parametrize("cells", [["x", *"123456789"] * 4, ["x", *"123456789" * 2], [*"1234567890" * 4]])
 def test_texts_a_few_rows_and_texts_that_are_all_numbers_are_not_warned_of(cells):
     prepare(pl.DataFrame({"a": cells, "y": [0.5, *range(1, len(cells))]}, strict=False), "y")

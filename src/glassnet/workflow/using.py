@@ -17,6 +17,7 @@ from glassnet.estimators.report import Report
 from glassnet.maths.losses import Quantile
 from glassnet.tables.delimited import MISSING_AMONG_NUMBERS
 from glassnet.tables.frames import Table, listed, table_of, target_of
+from glassnet.tables.kinds import Category
 from glassnet.workflow.source import TO_COMPARE, frame_of, naming, require_columns, require_known, target_names
 
 __all__ = ["evaluate", "predict"]
@@ -68,11 +69,11 @@ def _words_blanked(model: Any, frame: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
 
     With a number among them `read_table` had known these words for missing values; a short file may have none.
     """
-    kinds = {column["name"]: column["kind"] for column in model.columns_}
+    texts = {kind.name for kind in model.encoder_.kinds_ if isinstance(kind, Category) and kind.family == "text"}
     empty = [
         column
         for column in frame.columns
-        if kinds.get(column, "category") != "category"
+        if column in set(model.encoder_.feature_names_in) - texts
         and frame[column].dtype == nw.String
         and frame[column].drop_nulls().str.strip_chars().str.to_lowercase().is_in(MISSING_AMONG_NUMBERS).all()
     ]
