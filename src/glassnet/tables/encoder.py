@@ -181,7 +181,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         cast_to : a narrower type that the caller casts it to, whose largest number is then the limit.
         """
         table = table_of(X)
-        columns = self._matching(table)
+        columns = self.matching(table)
         matrix = np.empty((table.n_rows, self.width), dtype=dtype)
         numbers_done = self._numbers is not None and self._numbers.write(columns, matrix)
         work = [
@@ -203,8 +203,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         elif table.named and not self.named_:
             warn(UserWarning(f"X has feature names, but {self.owner} was fitted without feature names"))
 
-    def _matching(self, table: Table) -> list[Column]:
-        """The table's columns in the order of fit: by name where both have names, else by position."""
+    def matching(self, table: Table) -> list[Column]:
+        """The table's columns in the order of fit: by name where both have names, else by position.
+
+        A column that is not used may be empty. Raises ColumnError for missing columns, DataError for another number.
+        """
         if not (self.named_ and table.named):
             if len(table.columns) != len(self.kinds_):
                 raise DataError(
