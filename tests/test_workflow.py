@@ -250,6 +250,11 @@ def test_targets_leave_something_to_predict_from():
         prepare(frame().select("a", "b"), ["a", "b"])
     with pytest.raises(ColumnError, match="column 'b' is a target and cannot be dropped"):
         prepare(frame(), ["a", "b"], drop=["b"])
+    for targets, what in (("sign", "the target"), (["a", "sign"], "a target")):
+        with pytest.raises(ColumnError) as caught:
+            prepare(frame(), targets, group="sign")
+        rule = f"column 'sign' is {what} and cannot be the group as well"
+        assert str(caught.value) == f"the table: {rule}. Name a column that says which rows belong together."
     with pytest.raises(OptionError, match="target must name a column, or several, got"):
         prepare(frame(), [])
 
@@ -499,6 +504,19 @@ def test_a_missing_column_is_named_by_the_file(tmp_path):
     with pytest.raises(ColumnError, match=r"less\.csv: lacks 1 of the 2 columns of training: 'b'") as caught:
         predict(model, tmp_path / "less.csv")
     assert caught.value.file == str(tmp_path / "less.csv")
+
+
+def test_a_table_of_the_target_alone_lacks_every_column(tmp_path):
+    table = frame()
+    model = glassnet.train(table, target="sum", drop=["sign"], max_epochs=1).model
+    table.select("sum").write_csv(tmp_path / "sum.csv")
+    rule = "lacks 2 of the 2 columns of training: 'a', 'b'. Add them; cells may be empty."
+    with pytest.raises(ColumnError) as caught:
+        evaluate(model, tmp_path / "sum.csv")
+    assert str(caught.value) == f"{tmp_path / 'sum.csv'}: {rule}"
+    unnamed = glassnet.GlassNetRegressor((), max_epochs=1).fit(table.select("a", "b").to_numpy(), table["sum"])
+    with pytest.raises(DataError, match="X has 0 features, but GlassNetRegressor is expecting 2 features as input"):
+        evaluate(unnamed, table.select("sum"), "sum")
 
 
 def test_a_feature_is_no_target_to_evaluate_with():

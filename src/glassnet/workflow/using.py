@@ -54,7 +54,7 @@ def predict(
         _require_intervals(model, interval)
     name, frame = frame_of(source)
     with naming(name):
-        columns = _predicted(model, table_of(_words_blanked(model, frame).to_native()), probabilities, interval)
+        columns = _predicted(model, _features(model, frame), probabilities, interval)
         if short and model.network_.dtype == np.float32:
             columns = {column: _seven_digits(values) for column, values in columns.items()}
         taken = [column for column in columns if keep and column in frame.columns]
@@ -168,7 +168,14 @@ def evaluate(model: Any, source: Any, target: str | Sequence[str] | None = None)
             require_known(name, target, y, TO_COMPARE)
             _require_like_training(model, target, y)
         y = columns[0] if len(columns) == 1 else np.stack(columns, axis=-1)
-        return model.report(table_of(_words_blanked(model, frame.drop(*targets)).to_native()), y)
+        return model.report(_features(model, frame.drop(*targets)), y)
+
+
+def _features(model: Any, frame: nw.DataFrame[Any]) -> Table:
+    """A frame as the table to predict from; without columns it is one that lacks those of training."""
+    if not frame.columns:
+        return Table([], [], named=model.encoder_.named_)
+    return table_of(_words_blanked(model, frame).to_native())
 
 
 def _require_as_many(model: Any, targets: list[str]) -> None:
