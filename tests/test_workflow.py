@@ -141,6 +141,16 @@ def test_a_dash_among_numbers_with_a_broken_cell_counts_as_missing():
         prepare(pl.DataFrame({"bmi": cells, "y": [0.5, 1.5] * 20}), "y")
 
 
+def test_a_dash_alone_is_missing_where_training_saw_numbers_or_dates_also_as_levels():
+    days = [datetime.date(2020, 1, day) for day in (1, 2, 3, 4)] * 10
+    table = pl.DataFrame({"n": [1, 2, 3, 4] * 10, "d": days, "t": ["u", "v", "w", "-"] * 10})
+    model = glassnet.GlassNetRegressor((), max_epochs=1, engine="reference", random_state=0)
+    model.set_params(columns={"n": "category", "d": "category"}).fit(table, [1.0, 2.0, 4.0, 8.0] * 10)
+    dashes, missing = pl.DataFrame({"n": "-", "d": "-", "t": "-"}), pl.DataFrame({"n": None, "d": None, "t": "-"})
+    assert predict(model, dashes).equals(predict(model, missing))
+    assert not predict(model, dashes).equals(predict(model, missing.with_columns(t=None)))
+
+
 @pytest.mark.parametrize("cells", [["x", *"123456789"] * 4, ["x", *"123456789" * 2], [*"1234567890" * 4]])
 def test_texts_a_few_rows_and_texts_that_are_all_numbers_are_not_warned_of(cells):
     prepare(pl.DataFrame({"a": cells, "y": [0.5, *range(1, len(cells))]}, strict=False), "y")
@@ -254,6 +264,11 @@ def test_targets_leave_something_to_predict_from():
         prepare(frame().select("a", "b"), ["a", "b"])
     with pytest.raises(ColumnError, match="column 'b' is a target and cannot be dropped"):
         prepare(frame(), ["a", "b"], drop=["b"])
+    for targets, what in (("sign", "the target"), (["a", "sign"], "a target")):
+        with pytest.raises(ColumnError) as caught:
+            prepare(frame(), targets, group="sign")
+        rule = f"column 'sign' is {what} and cannot be the group as well"
+        assert str(caught.value) == f"the table: {rule}. Name a column that says which rows belong together."
     with pytest.raises(OptionError, match="target must name a column, or several, got"):
         prepare(frame(), [])
 
@@ -503,6 +518,19 @@ def test_a_missing_column_is_named_by_the_file(tmp_path):
     with pytest.raises(ColumnError, match=r"less\.csv: lacks 1 of the 2 columns of training: 'b'") as caught:
         predict(model, tmp_path / "less.csv")
     assert caught.value.file == str(tmp_path / "less.csv")
+
+
+def test_a_table_of_the_target_alone_lacks_every_column(tmp_path):
+    table = frame()
+    model = glassnet.train(table, target="sum", drop=["sign"], max_epochs=1).model
+    table.select("sum").write_csv(tmp_path / "sum.csv")
+    rule = "lacks 2 of the 2 columns of training: 'a', 'b'. Add them; cells may be empty."
+    with pytest.raises(ColumnError) as caught:
+        evaluate(model, tmp_path / "sum.csv")
+    assert str(caught.value) == f"{tmp_path / 'sum.csv'}: {rule}"
+    unnamed = glassnet.GlassNetRegressor((), max_epochs=1).fit(table.select("a", "b").to_numpy(), table["sum"])
+    with pytest.raises(DataError, match="X has 0 features, but GlassNetRegressor is expecting 2 features as input"):
+        evaluate(unnamed, table.select("sum"), "sum")
 
 
 def test_a_feature_is_no_target_to_evaluate_with():

@@ -20,6 +20,7 @@ __all__ = [
     "ColumnError",
     "DataError",
     "DivergenceWarning",
+    "EqualNumbersWarning",
     "ExportError",
     "GlassNetError",
     "GlassNetWarning",
@@ -131,6 +132,10 @@ class CheckpointWarning(GlassNetWarning):
 
 class DivergenceWarning(GlassNetWarning):
     """The loss became infinite or not a number; the best weights until then were kept."""
+
+
+class EqualNumbersWarning(GlassNetWarning):
+    """A column of different whole numbers is one number in float64, so it was left out as constant."""
 
 
 class InterruptedWarning(GlassNetWarning):

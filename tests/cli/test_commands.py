@@ -331,7 +331,7 @@ def test_quantiles_and_losses_can_be_asked_for(run, tmp_path):
         (("--calibration", "platt"), 2, "--calibration must be one of 'none', 'temperature', got 'platt'"),
         (("--time-order", "--group", "island"), 2, "--group cannot be combined with --time-order, got 'island'"),
         (("--group", "islnd"), 1, "{file}: column 'islnd' is not in the table. Did you mean 'island'?"),
-        (("--group", "species"), 1, "{file}: column 'species' is the target and cannot be dropped"),
+        (("--group", "species"), 1, "{file}: column 'species' is the target and cannot be the group as well"),
         (("--group", "sex"), 1, "{file}: row 4: column 'sex' holds groups and has missing values (11 of 344 rows)."),
     ],
 )

@@ -7,6 +7,7 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.metrics import accuracy_score
 
 from glassnet import GlassNetClassifier, custom_loss, load, softmax
@@ -95,6 +96,19 @@ def test_several_labels_a_row_train_a_multilabel_model():
     assert clf.predict(X).shape == T.shape
     assert clf.predict_proba(X).shape == T.shape
     assert clf.score(X, T) > 0.9
+
+
+def test_a_sparse_matrix_of_labels_is_what_it_is_when_dense():
+    X, _ = clouds()
+    T = np.column_stack([X[:, 0] > 0, X[:, 1] > 0]).astype(int)
+    dense, sparse = quick().fit(X, T), quick().fit(X, csr_matrix(T))
+    np.testing.assert_array_equal(sparse.predict_proba(X), dense.predict_proba(X))
+    assert sparse.score(X, csr_matrix(T)) == dense.score(X, T)
+    assert sparse.report(X, csr_matrix(T)).to_dict() == dense.report(X, T).to_dict()
+    dense, sparse = dense.calibrate(X, T), sparse.calibrate(X, csr_matrix(T))
+    np.testing.assert_array_equal(sparse.predict_proba(X), dense.predict_proba(X))
+    dense, sparse = quick().partial_fit(X, T), quick().partial_fit(X, csr_matrix(T))
+    np.testing.assert_array_equal(sparse.predict_proba(X), dense.predict_proba(X))
 
 
 def test_a_matrix_that_looks_one_hot_warns_and_names_argmax():

@@ -5,7 +5,7 @@ import pytest
 from sklearn.metrics import confusion_matrix
 
 from glassnet import GlassNetClassifier, GlassNetRegressor
-from glassnet.errors import DataError
+from glassnet.errors import ColumnError, DataError
 
 
 def points(n=90, seed=0):
@@ -88,4 +88,49 @@ def test_regions_need_two_columns():
     X, y = points()
     clf = GlassNetClassifier((4,), max_epochs=1, random_state=0).fit({"a": X["a"]}, y)
     with pytest.raises(DataError, match="^X needs a table of two columns, got 1$"):
+        clf.plot_regions({"a": X["a"]}, y)
+
+
+OTHERS = {
+    "texts": np.array(["u", "v", "w"] * 30),
+    "truth values": np.array([True, False, True] * 30),
+    "dates": np.datetime64("2024-01-01", "D") + np.arange(90),
+    "durations": np.arange(90).astype("m8[s]"),
+}
+
+
+@pytest.mark.parametrize("what", OTHERS)
+def test_regions_need_numbers_on_both_axes(what):
+    X, y = points()
+    X = {"a": X["a"], "b": OTHERS[what]}
+    clf = GlassNetClassifier((4,), max_epochs=1, engine="reference", random_state=0).fit(X, y)
+    with pytest.raises(ColumnError) as caught:
+        clf.plot_regions(X, y)
+    family = "texts" if what == "truth values" else what
+    expected = f"column 'b' must hold numbers, not {family}. The picture is for two columns of numbers."
+    assert str(caught.value) == expected
+
+
+def test_regions_say_nothing_of_names_where_neither_table_has_any():
+    X, y = points()
+    X = np.column_stack([X["a"], X["b"]])
+    clf = GlassNetClassifier((4,), max_epochs=1, engine="reference", random_state=0).fit(X, y)
+    ax = clf.plot_regions(X, y)  # warnings are errors
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("x0", "x1")
+    with pytest.warns(UserWarning, match="^X has feature names, but GlassNetClassifier was fitted without") as caught:
+        clf.plot_regions({"x0": X[:, 0], "x1": X[:, 1]}, y)
+    assert len(caught) == 1
+
+
+def test_regions_take_the_columns_by_their_names(classifier):
+    X, y = points()
+    drawn, turned = (classifier.plot_regions(table, y).collections for table in (X, {"b": X["b"], "a": X["a"]}))
+    for one, other in zip(drawn, turned, strict=True):
+        np.testing.assert_array_equal(one.get_offsets(), other.get_offsets())
+
+
+def test_regions_need_a_dropped_column_too():
+    X, y = points()
+    clf = GlassNetClassifier((4,), max_epochs=1, engine="reference", random_state=0, columns={"b": "drop"}).fit(X, y)
+    with pytest.raises(ColumnError, match="^column 'b' is not in the table$"):
         clf.plot_regions({"a": X["a"]}, y)

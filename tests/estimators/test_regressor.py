@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from scipy.sparse import csr_array
+from sklearn.metrics import r2_score
 
 from glassnet import GlassNetRegressor
 from glassnet.errors import DataError, OptionError
@@ -226,3 +228,13 @@ def test_targets_beyond_the_float_type_are_refused_with_their_row(dtype, y):
             f"row 4: y must not exceed 3.4e+38, the largest number of float32, got {y}. "
             "Scale the targets, or compute in float64."
         )
+
+
+def test_sparse_targets_are_what_they_are_when_dense():
+    X, y = line()
+    Y = np.column_stack([y, np.where(X[:, 0] > 0, y, 0.0)])
+    dense, sparse = quick(max_epochs=2).fit(X, Y), quick(max_epochs=2).fit(X, csr_array(Y))
+    np.testing.assert_array_equal(sparse.predict(X), dense.predict(X))
+    assert sparse.score(X, csr_array(Y)) == dense.score(X, Y) == r2_score(Y, dense.predict(X))
+    weights = np.arange(300.0)
+    assert dense.score(X, Y, weights) == r2_score(Y, dense.predict(X), sample_weight=weights)

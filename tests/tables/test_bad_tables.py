@@ -17,7 +17,14 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from glassnet import GlassNetRegressor, TableEncoder
-from glassnet.errors import ColumnError, DataError, GlassNetError, GlassNetWarning, NearlyUniqueWarning
+from glassnet.errors import (
+    ColumnError,
+    DataError,
+    EqualNumbersWarning,
+    GlassNetError,
+    GlassNetWarning,
+    NearlyUniqueWarning,
+)
 from glassnet.tables.delimited import CharacterSetWarning
 from glassnet.tables.reading import read_table
 from glassnet.tables.texts import FEW_ROWS
@@ -298,3 +305,23 @@ def test_any_bytes_give_a_typed_error_or_a_table(data):
         warnings.simplefilter("ignore", GlassNetWarning)
         frame = result_or_message(lambda: read_table(io.BytesIO(data)))
     assert "\n" not in frame if isinstance(frame, str) else math.prod(frame.shape) > 0
+
+
+@pytest.mark.parametrize("start", [10**17, 2**63])
+@pytest.mark.parametrize("make", [list, lambda x: np.array(x, np.uint64), pd.Series, lambda x: [*x[:-1], None]])
+def test_whole_numbers_that_are_one_number_in_float64_are_warned_of(start, make):
+    table = {"id": make([start, start + 1, start + 2]), "x": [1, 2, 3]}
+    with pytest.warns(EqualNumbersWarning) as caught:
+        encoder = TableEncoder().fit(table)
+    assert str(caught[0].message) == (
+        f"column 'id': its whole numbers differ, but are all {float(start)!r} in float64; it was left out as constant. "
+        "Subtract the smallest of them, or take them for names with columns={'id': 'category'}."
+    )
+    assert encoder.columns_[0]["left_out"] == "constant"
+    assert TableEncoder(columns={"id": "category"}).fit(table).columns_[0]["left_out"] is None
+
+
+@pytest.mark.parametrize("values", [[2**60] * 3, [2**60, 2**60, None], [0.1, 0.1, None], ["7", "7.0", "07"]])
+def test_a_column_that_is_constant_is_left_out_in_silence(values):
+    encoder = TableEncoder(columns={"id": "number"}).fit({"id": values, "x": [1, 2, 3]})  # warnings are errors
+    assert encoder.columns_[0]["left_out"] == "constant"

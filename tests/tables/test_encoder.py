@@ -571,7 +571,7 @@ def whole_numbers(n: int) -> pl.DataFrame:
         {
             "byte": pl.Series(rng.integers(0, 9, n), dtype=pl.UInt8),
             "negative": pl.Series(rng.integers(-9, 9, n), dtype=pl.Int32),
-            "huge": pl.Series(2**60 + rng.integers(0, 9, n), dtype=pl.Int64),
+            "huge": pl.Series(2**60 + 100 * rng.integers(0, 9, n), dtype=pl.Int64),
             "code": pl.Series(rng.integers(10, 14, n), dtype=pl.Int64),
         }
     )

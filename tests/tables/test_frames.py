@@ -279,6 +279,8 @@ def test_what_is_no_table_is_refused(X, message):
         (pa.chunked_array([[1, 2]]), np.array([1, 2])),
         (np.array([[1], [2]]), np.array([[1], [2]])),
         ([[0, 1], [1, 0]], np.array([[0, 1], [1, 0]])),
+        (sparse.csr_matrix([[0, 1], [1, 0]]), np.array([[0, 1], [1, 0]])),
+        (sparse.dok_array(np.array([[0.5], [0.0]])), np.array([[0.5], [0.0]])),
         (np.array(["a", "b"], dtype=object), np.array(["a", "b"], dtype=object)),
     ],
 )

@@ -149,6 +149,23 @@ def test_spaces_around_cells_are_dropped():
     assert parsed("a, b, c\n39, State-gov, ?\n1.5, x, 2\n") == [(39.0, "State-gov", None), (1.5, "x", 2)]
 
 
+def test_spaces_around_cells_are_dropped_wherever_in_the_file_they_begin():
+    assert parsed("a,b\n" + "Bern,1\n" * 60 + "Bern ,2\n , 3\n")[-3:] == [("Bern", 1), ("Bern", 2), (None, 3)]
+
+
+def test_spaces_around_cells_do_not_change_a_comma_among_texts():
+    for space in ("", " "):
+        assert parsed(f"a;b\n{space}1,5;x\n2;1,5\n") == [(1.5, "x"), (2.0, "1,5")]
+
+
+def test_an_empty_cell_is_missing_with_quotes_and_spaces_too():
+    for empty in ("", '""', " ", '" "'):
+        assert parsed(f"a,b,c,d\nx,1,2024-12-31,true\n{','.join([empty] * 4)}\n") == [
+            ("x", 1, datetime.date(2024, 12, 31), True),
+            (None, None, None, None),
+        ]
+
+
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
 def test_blank_lines_are_no_rows_but_rows_of_empty_cells_are(end):
     assert parsed(end.join(["a,b", "1,2", "", ",", "3,", "", ""])) == [(1, 2), (None, None), (3, None)]

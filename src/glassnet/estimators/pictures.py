@@ -9,8 +9,10 @@ from sklearn.utils.validation import check_is_fitted
 
 from glassnet.errors import ColumnError, DataError
 from glassnet.maths.layers import Activation, Dense
+from glassnet.tables.changes import as_numbers
 from glassnet.tables.encoder import TableEncoder
-from glassnet.tables.frames import listed, table_of, target_of
+from glassnet.tables.families import Column, name_of_family
+from glassnet.tables.frames import Table, listed, table_of, target_of
 
 __all__ = ["Pictures"]
 
@@ -112,7 +114,10 @@ class Pictures:
         return views.plot_predicted_against_true(true, predicted, ax=ax, name=name)
 
     def plot_regions(self, X: Any, y: Any, ax: Any = None) -> Any:
-        """Which class is predicted where, with the points over it; for classifiers of two features."""
+        """Which class is predicted where, with the points over it; for classifiers of two features.
+
+        Raises DataError for other estimators, ColumnError for a column that holds no numbers.
+        """
         from glassnet import views
 
         check_is_fitted(self, "networks_")
@@ -121,20 +126,26 @@ class Pictures:
         if self.encoder_.n_features_in_ != 2:
             raise DataError("needs a table of two columns", argument="X", value=self.encoder_.n_features_in_)
         table = table_of(X)
-        points = np.column_stack([table.columns[table.names.index(name)] for name in self.encoder_.feature_names_in])
+        self.encoder_.warn_of_names(table)
+        points = self._points(table)
 
-        def named(P: np.ndarray) -> dict[str, np.ndarray]:
-            return dict(zip(self.encoder_.feature_names_in, P.T, strict=True))
+        def named(P: np.ndarray) -> Table:
+            return Table(self.encoder_.feature_names_in, list(P.T), self.encoder_.named_)
 
         return views.plot_regions(
             lambda P: self.predict(named(P)),
-            points.astype(float),
+            points,
             target_of(y).reshape(-1),
             ax=ax,
             names=self.encoder_.feature_names_in,
             classes=self.classes_,
             probabilities=lambda P: self.predict_proba(named(P)),
         )
+
+    def _points(self, table: Table) -> np.ndarray:
+        """The rows of a table of two columns of numbers as points (n, 2)."""
+        columns = zip(self.encoder_.feature_names_in, self.encoder_.matching(table), strict=True)
+        return np.column_stack([_numbers_of(name, values, table.n_rows) for name, values in columns])
 
     def _history(self) -> list[dict[str, Any]]:
         check_is_fitted(self, "networks_")
@@ -148,3 +159,14 @@ class Pictures:
         if classes is None:
             return [name] if n == 1 else [f"output {k}" for k in range(n)]
         return [str(classes[-1])] if n == 1 else [str(label) for label in classes]
+
+
+def _numbers_of(name: str, values: Column, n_rows: int) -> np.ndarray:
+    """A column as places along an axis. Raises ColumnError where it holds no numbers, or is not there."""
+    if len(values) != n_rows:  # training dropped it
+        raise ColumnError("is not in the table", column=name)
+    family = name_of_family(values)
+    if family != "number":
+        remedy = "The picture is for two columns of numbers."
+        raise ColumnError(f"must hold numbers, not {family}s", column=name, remedy=remedy)
+    return as_numbers(name, values)

@@ -14,6 +14,7 @@ from glassnet.estimators.incremental import partial_fit
 from glassnet.estimators.samples import samples_of
 from glassnet.estimators.targets import NumberTargets
 from glassnet.maths.losses import Loss, Quantile
+from glassnet.tables.frames import target_of
 
 __all__ = ["GlassNetRegressor"]
 
@@ -84,6 +85,14 @@ class GlassNetRegressor(RegressorMixin, GlassNetEstimator):
             Q = self.predict_quantiles(X)
             return Q[:, middle] if self._targets.flat else Q[:, middle : middle + 1]
         return self._targets.decode(self._outputs(X))
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R² of the predictions, as scikit-learn's r2_score has it: 1 is perfect, 0 as good as the mean of y.
+
+        y : as in `fit`; of several targets it is the mean of theirs. Raises DataError for what is no target, ValueError
+            as r2_score does.
+        """
+        return float(super().score(X, target_of(y), sample_weight))
 
     def predict_interval(self, X: Any, coverage: float = 0.9) -> np.ndarray:
         """Lower and upper ends between which the target lies: float64, the shape of `predict` and a last axis of 2.

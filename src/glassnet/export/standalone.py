@@ -17,6 +17,7 @@ from glassnet.tables.number import middle_ranks
 
 __all__ = [
     "codes_of_numbers",
+    "codes_of_spellings",
     "codes_of_texts",
     "column",
     "dates",
@@ -24,7 +25,6 @@ __all__ = [
     "finite",
     "in_units",
     "numbers",
-    "predict_file",
     "quantile_scaled",
     "texts_of",
     "times_of_day",
@@ -89,10 +89,16 @@ def numbers(table, name, limit=sys.float_info.max, spelled=False):
 
 def microseconds(values, name, dtype, rule):
     """Dates or durations of other types as NumPy's (n,). Raises ValueError, with the rule, for what is none."""
+    import re
+
     found = np.empty(len(values), dtype)
     for row, value in enumerate(values):
         try:
-            found[row] = np.array("NaT" if is_missing(value) else value, dtype)
+            value = "NaT" if is_missing(value) else value
+            kind = np.asarray(value).dtype.kind  # NumPy would take numbers, "today" and 20241231 as well
+            if kind in "biuf" or (kind == "U" and not re.match(r"NaT$|\d{4}-\d\d-\d\d", value)):
+                raise ValueError
+            found[row] = np.array(value, dtype)
         except (TypeError, ValueError):
             raise refused(name, row, value, rule) from None
     return found
@@ -123,6 +129,7 @@ def times_of_day(table, name):
     """A column of times of day as datetime64[us] (n,) on 1 January 1970: datetime.time, texts such as 23:59:59, or as
     `dates` has them."""
     import datetime
+    import re
 
     values = column(table, name)
     if np.asarray(values).dtype.kind == "M":
@@ -130,7 +137,9 @@ def times_of_day(table, name):
     found = np.full(len(values), np.datetime64("NaT", "us"))
     for row, value in enumerate(values):
         try:
-            time = datetime.time.fromisoformat(value) if isinstance(value, str) else value
+            time = value
+            if isinstance(value, str) and re.fullmatch(r"\d\d:\d\d(:\d\d(\.\d+)?)?", value):
+                time = datetime.time.fromisoformat(value)
             found[row] = None if is_missing(value) else datetime.datetime.combine(datetime.date(1970, 1, 1), time)
         except (TypeError, ValueError):
             raise refused(name, row, value, "must hold times of day such as 23:59:59") from None
@@ -172,6 +181,13 @@ def codes_of_numbers(values, name, known, n_levels):
     return np.array(codes, np.int64)
 
 
+def codes_of_spellings(values, name, levels, known):
+    """`codes_of_texts` where some levels spell numbers, {number: code}: numbers alone are taken for those."""
+    if any(isinstance(value, (str, bool, np.bool_)) for value in values):
+        return codes_of_texts(values, name, levels)
+    return codes_of_numbers(values, name, known, len(levels))
+
+
 def quantile_scaled(x, exponent, knots, fill):
     """The standard normal quantile of each number's rank among the knots; `fill` where it is missing."""
     with np.errstate(over="ignore"):
@@ -200,43 +216,3 @@ def in_units(Y, scale, centre):
     """Outputs (n, K) in the units of what is predicted, float64. Raises ValueError as `finite` does."""
     with np.errstate(over="ignore"):
         return finite(Y.astype(np.float64) * scale + centre)
-
-
-def predict_file(path, kinds, results_of):
-    """Print predictions for the rows of a CSV file, as CSV; an empty cell is missing.
-
-    kinds : {name: "number", "seconds", "text", "truth" or "date"} of the columns; truth values are cased as one likes.
-    results_of : table -> {name: column}.
-    """
-    import csv
-    import os
-
-    def cell(text, kind):
-        if not text:
-            return None
-        if kind not in ("number", "seconds"):
-            return {"true": "True", "false": "False"}.get(text.lower(), text) if kind == "truth" else text
-        try:
-            return int(text) if text.lstrip("-").isdecimal() else float(text)
-        except ValueError:
-            return text  # refused below, with its row and column
-
-    try:
-        with open(path, newline="", encoding="utf-8-sig") as file:
-            rows = list(csv.DictReader(file))
-        table = {
-            name: [cell(row[name], kind) for row in rows]
-            for name, kind in kinds.items()
-            if all(name in row for row in rows)
-        }
-        results = results_of(table)
-    except (OSError, ValueError, csv.Error) as error:
-        sys.exit(f"{path}: {getattr(error, 'strerror', None) or error}")
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    try:
-        writer.writerow(results)
-        writer.writerows(zip(*(list(values) for values in results.values()), strict=True))
-        sys.stdout.flush()
-    except BrokenPipeError:  # the reader, such as `head`, has had enough; nor may Python flush the rest at its end
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 import glassnet
-from glassnet.export import standalone
+from glassnet.export import program, standalone
 from glassnet.export.checking import require_the_same
 from glassnet.export.columns import require_clocks
 from glassnet.export.layers import network_lines
@@ -73,7 +73,7 @@ def _run(module: Any, columns: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 def python_source(model: Any) -> str:
     """The text of the module."""
     columns = Sources()
-    columns.add(standalone.predict_file)
+    columns.add(program.predict_file)
     columns.add(standalone.finite)
     encoding = [line for kind in kinds_used(model) for line in _column_lines(kind, columns, model.network_.dtype)]
     formulas = Sources(after=columns)
@@ -210,11 +210,13 @@ def _doc_of(kind: Any) -> str:
 
 
 def _cell_kind(kind: Any) -> str:
-    """How `predict_file` reads a cell."""
+    """How `predict_file` reads the cells: a duration is a number of seconds."""
     if isinstance(kind, Category) and kind.holds_booleans:
         return "truth"
+    if isinstance(kind, Category) and kind.family == "number":
+        return "whole" if kind.holds_wholes else "number"
     if isinstance(kind, Category):
-        return {"number": "number", "duration": "seconds"}.get(kind.family, "text")
+        return {"duration": "number", "date": "date"}.get(kind.family, "text")
     return "date" if isinstance(kind, Date) else "number"
 
 
@@ -282,8 +284,8 @@ def _scaled(kind: Number, sources: Sources, x: str) -> str:
 
 
 def _category_lines(kind: Category, sources: Sources) -> list[str]:
+    known = {number: code for number, code in kind.codes_by_number.items() if abs(number) < np.inf}
     if kind.family == "number":
-        known = {number: code for number, code in kind.codes_by_number.items() if np.isfinite(number)}
         name = sources.add(standalone.codes_of_numbers)
         codes = f"{name}({sources.add(standalone.column)}(table, {kind.name!r}), {kind.name!r}, "
         codes += f"{_argument(known)}, {len(kind.levels)})"
@@ -292,7 +294,10 @@ def _category_lines(kind: Category, sources: Sources) -> list[str]:
         if kind.family != "text":
             read = sources.add(standalone.dates if kind.family == "date" else standalone.durations)
             values = f"{sources.add(standalone.texts_of)}({read}(table, {kind.name!r}))"
-        codes = f"{sources.add(standalone.codes_of_texts)}({values}, {kind.name!r}, {_argument(list(kind.levels))})"
+        spelled = kind.family == "text" and kind.spells_numbers
+        name = sources.add(standalone.codes_of_spellings if spelled else standalone.codes_of_texts)
+        codes = f"{name}({values}, {kind.name!r}, {_argument(list(kind.levels))}"
+        codes += f", {_argument(known)})" if spelled else ")"
     rows = f"{sources.add(rows_of_codes)}({len(kind.levels)}, pooled={kind.pooled!r}, "
     return [f"codes = {codes}", f"parts.append({rows}missing={kind.missing!r}, coded={kind.coded!r})[codes])"]
 

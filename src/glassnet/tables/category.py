@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any, ClassVar
@@ -100,6 +101,11 @@ class Category:
     def holds_booleans(self) -> bool:
         """Whether fit saw nothing but True and False, which files also spell true and FALSE."""
         return self.family == "text" and {*self.levels} <= {"True", "False"} and self.n_levels == len(self.levels)
+
+    @property
+    def holds_wholes(self) -> bool:
+        """Whether all levels are whole numbers, which may be beyond those that float64 tells apart."""
+        return all(re.fullmatch(r"-?\d+", level) for level in self.levels)
 
     @property
     def is_signed(self) -> bool:

@@ -21,6 +21,7 @@ __all__ = [
     "as_durations",
     "as_numbers",
     "as_texts",
+    "differ_exactly",
     "exact_number",
     "require_family",
     "spelled_number",
@@ -49,6 +50,14 @@ def exact_number(text: str) -> int | float | None:
         return int(text)
     except ValueError:
         return number
+
+
+def differ_exactly(values: Column) -> bool:
+    """Whether a column of numbers, or of texts that spell them, holds two different ones, not rounded to float64."""
+    if isinstance(values, Texts):
+        return len({exact_number(level) for level in values.counts()}) > 1
+    present = values[~missing_mask(values)]
+    return bool(len(present) and present.min() < present.max())
 
 
 def require_family(name: str, values: Column, families: tuple[str, ...]) -> None:

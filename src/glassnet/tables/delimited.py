@@ -77,28 +77,31 @@ def parse_delimited(data: bytes, name: str, known: KnownColumns = none_known) ->
         )
     columns = known(header)
     texts = {column for column in header if column in columns and not columns[column].numeric}
-    options: dict[str, Any] = {"separator": delimiter, "decimal_comma": _decimal_comma(records, delimiter, texts)}
-    if delimiter != " " and any(cell != cell.strip(" ") for record in records for cell in record):
-        text = _without_padding(text, options, name)
-        options["separator"] = ";" if options["decimal_comma"] else ","
     raw = {column: pl.String for column in header if column in columns and columns[column].raw}
-    frame = _parse(text, {**options, "schema_overrides": raw}, name)
+    comma = _decimal_comma(records, delimiter, texts)
+    options: dict[str, Any] = {"separator": delimiter, "decimal_comma": comma, "schema_overrides": raw}
+    if delimiter != " " and records[0] != header:
+        text = _without_padding(text, delimiter, name)
+    frame = _parse(text, options, name)
+    if delimiter != " " and any(map(_is_padded, frame)):
+        text = _without_padding(text, delimiter, name)
+        frame = _parse(text, options, name)
     if frame.height == 0:
         raise DataError(
             "has a header but no rows", file=name, remedy="Add at least one line of values below the header."
         )
-    frame = _without_blank_or_short_rows(frame, text, options["separator"], name)
-    if options["separator"] != " ":  # the lines that were looked at for padding may have had none
-        frame = frame.with_columns(pl.col(pl.String).str.strip_chars(" "))
-    comma = options["decimal_comma"]
+    frame = _without_blank_or_short_rows(frame, text, delimiter, name)
     return frame.with_columns(
         _typed(series, columns.get(series.name), comma) for series in frame if series.dtype == pl.String
     )
 
 
 def _typed(texts: pl.Series, column: KnownColumn | None, decimal_comma: bool) -> pl.Series:
-    """A text column without the words for missing values: as it is known, or else by what all of its cells are."""
-    texts = blanked(texts, MISSING_WORDS)
+    """A text column without the words for missing values: as it is known, or else by what all of its cells are.
+
+    Polars tells "" in quotes, an empty cell as well, from one without.
+    """
+    texts = blanked(texts, ("", *MISSING_WORDS))
     if column is None:
         return _inferred(texts, decimal_comma)
     if not column.raw:
@@ -109,12 +112,14 @@ def _typed(texts: pl.Series, column: KnownColumn | None, decimal_comma: bool) ->
 
 
 def _inferred(texts: pl.Series, decimal_comma: bool) -> pl.Series:
-    """Numbers or dates where all are such, words for missing values among them; else the texts."""
+    """Truth values, numbers or dates where all are such, words for missing values among them; else the texts."""
     values = blanked(texts, MISSING_AMONG_NUMBERS).str.strip_chars()
     if decimal_comma:
         values = values.str.replace(",", ".", literal=True)
     if values.null_count() == len(values):
         return texts
+    if texts.str.to_lowercase().is_in(["true", "false"]).all():
+        return texts.str.to_lowercase() == "true"
     if values.str.contains(NUMBER).all():
         return as_numbers(values)
     dates = with_dates(values.to_frame()).to_series()
@@ -255,12 +260,16 @@ def _decimal_comma(records: list[list[str]], delimiter: str, texts: Collection[s
     return with_comma and not any(re.fullmatch(r"[+-]?\d+\.\d+", cell) for cell in cells)
 
 
-def _without_padding(text: str, options: dict[str, Any], name: str) -> str:
-    """The same table with the spaces around its cells removed; cut by semicolons where commas are in the numbers."""
-    frame = _parse(text, {"separator": options["separator"], "infer_schema": False, "null_values": None}, name)
-    frame = _without_blank_or_short_rows(frame, text, options["separator"], name)
+def _is_padded(texts: pl.Series) -> bool:
+    return texts.dtype == pl.String and (texts != texts.str.strip_chars(" ")).any()
+
+
+def _without_padding(text: str, delimiter: str, name: str) -> str:
+    """The same table with the spaces around its cells removed."""
+    frame = _parse(text, {"separator": delimiter, "infer_schema": False, "null_values": None}, name)
+    frame = _without_blank_or_short_rows(frame, text, delimiter, name)
     frame = frame.rename(lambda column: column.strip(" ")).with_columns(pl.all().str.strip_chars(" "))
-    return frame.write_csv(separator=";" if options["decimal_comma"] else ",")
+    return frame.write_csv(separator=delimiter)
 
 
 def _parse(text: str, options: dict[str, Any], name: str) -> pl.DataFrame:

@@ -10,9 +10,19 @@ import numpy as np
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from glassnet.errors import ColumnError, DataError, NearlyUniqueWarning, OptionError, nearest, require_choice, warn
+from glassnet.errors import (
+    ColumnError,
+    DataError,
+    EqualNumbersWarning,
+    NearlyUniqueWarning,
+    OptionError,
+    nearest,
+    require_choice,
+    warn,
+)
 from glassnet.files.fields import Fields
 from glassnet.tables.category import Levels
+from glassnet.tables.changes import as_numbers, differ_exactly
 from glassnet.tables.choices import Choice, choices_of, require_level_count, require_names
 from glassnet.tables.families import Column, name_of_family
 from glassnet.tables.frames import Table, listed, table_of
@@ -96,7 +106,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
         Raises OptionError for a bad option, ColumnError for a column that `columns` names but the table lacks, or that
         cannot be of the kind it names, DataError for a column without any value, an infinity, or a table in which
-        nothing varies. Warns with NearlyUniqueWarning about texts that differ in nearly every row.
+        nothing varies. Warns with NearlyUniqueWarning about texts that differ in nearly every row, and with
+        EqualNumbersWarning about whole numbers that do not differ in float64.
         """
         choices = self._checked_choices()
         table = table_of(X)
@@ -105,6 +116,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         _require_values(table, chosen)
         columns = zip(table.names, table.columns, chosen, strict=True)
         kinds = [self._fit_column(name, values, choice, table.n_rows) for name, values, choice in columns]
+        _warn_of_equal_numbers(table, kinds)
         if not any(kind.names for kind in kinds):
             raise DataError(
                 f"has no column that varies in its {table.n_rows} sample(s)",
@@ -181,7 +193,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         cast_to : a narrower type that the caller casts it to, whose largest number is then the limit.
         """
         table = table_of(X)
-        columns = self._matching(table)
+        columns = self.matching(table)
         matrix = np.empty((table.n_rows, self.width), dtype=dtype)
         numbers_done = self._numbers is not None and self._numbers.write(columns, matrix)
         work = [
@@ -203,8 +215,11 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         elif table.named and not self.named_:
             warn(UserWarning(f"X has feature names, but {self.owner} was fitted without feature names"))
 
-    def _matching(self, table: Table) -> list[Column]:
-        """The table's columns in the order of fit: by name where both have names, else by position."""
+    def matching(self, table: Table) -> list[Column]:
+        """The table's columns in the order of fit: by name where both have names, else by position.
+
+        A column that is not used may be empty. Raises ColumnError for missing columns, DataError for another number.
+        """
         if not (self.named_ and table.named):
             if len(table.columns) != len(self.kinds_):
                 raise DataError(
@@ -346,6 +361,19 @@ def _require_values(table: Table, choices: list[Choice]) -> None:
         raise DataError(
             f"has columns without any value: {listed(empty)}", argument="X", remedy="Drop them before training."
         )
+
+
+def _warn_of_equal_numbers(table: Table, kinds: list[Kind]) -> None:
+    for values, kind in zip(table.columns, kinds, strict=True):
+        if isinstance(kind, Number) and not kind.varies and differ_exactly(values):
+            x = float(as_numbers(kind.name, values)[~missing_mask(values)][0])
+            warn(
+                EqualNumbersWarning(
+                    f"column {kind.name!r}: its whole numbers differ, but are all {x!r} in float64; it was left out as "
+                    f"constant. Subtract the smallest of them, or take them for names with "
+                    f"columns={{{kind.name!r}: 'category'}}."
+                )
+            )
 
 
 def _warn_of_identifiers(kinds: list[Kind]) -> None:

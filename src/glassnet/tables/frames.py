@@ -65,7 +65,7 @@ def table_of(X: Any) -> Table:
     if X is None:
         raise DataError("must be a table", argument="X", value=None)
     for known, read in (
-        (lambda: hasattr(X, "nnz") and hasattr(X, "toarray"), _table_of_sparse),  # before dict: DOK is one
+        (lambda: _is_sparse(X), _table_of_sparse),  # before dict: DOK is one
         (lambda: isinstance(X, dict), _table_of_dict),
         (lambda: type(X) is np.ndarray or type(X) is list, _table_of_rows),
         (lambda: nw.dependencies.is_pandas_dataframe(X), _table_of_pandas),
@@ -219,6 +219,10 @@ def _table_of_array(array: np.ndarray) -> Table:
     )
 
 
+def _is_sparse(X: Any) -> bool:
+    return hasattr(X, "nnz") and hasattr(X, "toarray")
+
+
 def _table_of_sparse(X: Any) -> Table:
     """A SciPy matrix, column by column: a network takes dense rows, so its size is that of the dense matrix."""
     if X.ndim != 2:
@@ -239,13 +243,16 @@ def _require_size(shape: tuple[int, ...]) -> None:
 def target_of(y: Any, argument: str = "y") -> np.ndarray:
     """A target as a NumPy array. argument : its name, for errors.
 
-    y : Series, 1-D or 2-D array, list, or data frame. A frame of one column becomes 1-D; other 2-D targets stay 2-D.
+    y : Series, 1-D or 2-D array, list, data frame, or SciPy sparse matrix (cells that are not stored are 0). A frame of
+        one column becomes 1-D; other 2-D targets stay 2-D.
     Whole numbers stay whole, texts and categories become object arrays of their values, missing is NaN, NaT or None.
 
     Raises DataError where there is no target or it is not one or two-dimensional.
     """
     if y is None:
         raise DataError("This estimator requires y to be passed, but the target y is None")
+    if _is_sparse(y):
+        y = y.toarray()
     wrapped = nw.from_native(y, allow_series=True, eager_only=True, pass_through=True)
     if isinstance(wrapped, nw.DataFrame):
         columns = [_target_of_series(wrapped.get_column(name)) for name in wrapped.columns]

@@ -22,7 +22,9 @@ __all__ = [
     "MISSING_AMONG_NUMBERS",
     "MISSING_WORDS",
     "NUMBER",
+    "ONE_AND_ZERO",
     "TEXTS",
+    "TRUTHS",
     "KnownColumn",
     "KnownColumns",
     "as_numbers",
@@ -70,8 +72,7 @@ def known_column(kind: Kind) -> KnownColumn | None:
     if isinstance(kind, Date | Duration) or kind.family in ("date", "duration"):
         return KnownColumn(False, False, _dates)
     if kind.family == "number":
-        whole = all(re.fullmatch(r"-?\d+", level) for level in kind.levels)
-        return KnownColumn(True, True, partial(_levels_of_numbers, whole=whole))
+        return KnownColumn(True, True, partial(_levels_of_numbers, whole=kind.holds_wholes))
     return KnownColumn(True, False, _booleans) if kind.holds_booleans else TEXTS
 
 

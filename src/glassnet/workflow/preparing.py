@@ -92,7 +92,12 @@ def prepare(
     name, frame = frame_of(source)
     with naming(name):
         unused = [*drop, *([] if group is None else [group])]
-        require_columns(name, frame, targets, unused)
+        require_columns(name, frame, targets, drop)
+        require_columns(name, frame, (), unused)
+        if group in targets:
+            what = "the target" if len(targets) == 1 else "a target"
+            remedy = "Name a column that says which rows belong together."
+            raise ColumnError(f"is {what} and cannot be the group as well", file=name, column=group, remedy=remedy)
         groups = None if group is None else _groups(name, frame[group], 3 if test_fraction else 2)
         frame = without_index(frame.drop(*set(unused)), targets)
         table = _features(name, frame, targets)

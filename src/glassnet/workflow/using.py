@@ -18,6 +18,7 @@ from glassnet.estimators.loading import load
 from glassnet.estimators.report import Report
 from glassnet.maths.losses import Quantile
 from glassnet.tables.frames import Table, listed, table_of, target_of
+from glassnet.tables.kinds import Category
 from glassnet.tables.known import MISSING_AMONG_NUMBERS, TEXTS, KnownColumn, known_column
 from glassnet.workflow.source import TO_COMPARE, frame_of, naming, require_columns, require_known, target_names
 
@@ -55,7 +56,7 @@ def predict(
         _require_intervals(model, interval)
     name, frame = frame_of(source, partial(_known_columns, model))
     with naming(name):
-        columns = _predicted(model, table_of(_words_blanked(model, frame).to_native()), probabilities, interval)
+        columns = _predicted(model, _features(model, frame), probabilities, interval)
         if short and model.network_.dtype == np.float32:
             columns = {column: _seven_digits(values) for column, values in columns.items()}
         taken = [column for column in columns if keep and column in frame.columns]
@@ -86,11 +87,11 @@ def _words_blanked(model: Any, frame: nw.DataFrame[Any]) -> nw.DataFrame[Any]:
 
     With a number among them `read_table` had known these words for missing values; a short file may have none.
     """
-    kinds = {column["name"]: column["kind"] for column in model.columns_}
+    texts = {kind.name for kind in model.encoder_.kinds_ if isinstance(kind, Category) and kind.family == "text"}
     empty = [
         column
         for column in frame.columns
-        if kinds.get(column, "category") != "category"
+        if column in set(model.encoder_.feature_names_in) - texts
         and frame[column].dtype == nw.String
         and frame[column].drop_nulls().str.strip_chars().str.to_lowercase().is_in(MISSING_AMONG_NUMBERS).all()
     ]
@@ -185,7 +186,14 @@ def evaluate(model: Any, source: Any, target: str | Sequence[str] | None = None)
             require_known(name, target, y, TO_COMPARE)
             _require_like_training(model, target, y)
         y = columns[0] if len(columns) == 1 else np.stack(columns, axis=-1)
-        return model.report(table_of(_words_blanked(model, frame.drop(*targets)).to_native()), y)
+        return model.report(_features(model, frame.drop(*targets)), y)
+
+
+def _features(model: Any, frame: nw.DataFrame[Any]) -> Table:
+    """A frame as the table to predict from; without columns it is one that lacks those of training."""
+    if not frame.columns:
+        return Table([], [], named=model.encoder_.named_)
+    return table_of(_words_blanked(model, frame).to_native())
 
 
 def _require_as_many(model: Any, targets: list[str]) -> None:
