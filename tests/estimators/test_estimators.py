@@ -224,7 +224,7 @@ def test_an_all_missing_column_is_an_error_with_its_name():
         ({"optimizer": "lbfgs", "batch_size": 32}, "batch_size must be left at 'auto' with optimizer='lbfgs', got 32"),
         ({"optimizer": "lbfgs", "schedule": "cosine"}, "schedule must be left at 'auto' with optimizer='lbfgs'"),
         ({"optimizer": "lbfgs", "clip_norm": 1.0}, "clip_norm must be left at None with optimizer='lbfgs', got 1.0"),
-        ({"quantiles": (0.1, 0.9)}, 'loss must be "quantile" where quantiles are given'),
+        ({"quantiles": (0.1, 0.9)}, "quantiles are of numbers, got (0.1, 0.9). Leave them out"),
     ],
     ids=lambda value: "-".join(value) if isinstance(value, dict) else "",
 )

@@ -22,7 +22,7 @@ PACKAGE = Path(glassnet.__file__).parent
 ALLOWED = {
     ("files/atomic.py", "os.open"),
     ("cli/problems.py", "os.open"),  # the null device, as the next one
-    ("export/standalone.py", "os.open"),
+    ("export/program.py", "os.open"),
     ("files/atomic.py", "os.write"),
     ("files/atomic.py", "os.replace"),
     ("views/palette.py", "savefig"),  # into the file that `replacing` opened
