@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -556,11 +557,16 @@ def test_kinds_that_cannot_be_said_are_refused_in_the_words_of_the_command(run, 
 
 
 def test_every_real_table_is_trained_on_from_the_command(run, real_data):
-    """No flag but the target, of energy_efficiency both; one epoch each, without pictures. Then it is used."""
+    """No flag but the target, of energy_efficiency both; one epoch each, without pictures. Then it is used.
+
+    Of large tables every so many rows, as some are sorted: what is tried are columns of all kinds.
+    """
     files = sorted(real_data.glob("*.parquet"))
     assert len(files) >= 30
-    for path in files:
-        columns = list(pl.read_parquet_schema(path))
+    for whole in files:
+        frame, path = pl.read_parquet(whole), Path(whole.name)
+        frame.gather_every(max(frame.height // 2000, 1)).write_parquet(path)
+        columns = frame.columns
         targets = columns[-2:] if path.stem == "energy_efficiency" else columns[-1:]
         named = [part for target in targets for part in ("--target", target)]
         ended = run("train", path, *named, "--epochs", 1, "--no-pictures", "--out", "m.glassnet", "--json")

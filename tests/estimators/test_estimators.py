@@ -584,7 +584,7 @@ def test_every_real_table_trains(real_data):
     tables = sorted(real_data.glob("*.parquet"))
     assert len(tables) == 30
     for path in tables:
-        frame = pl.read_parquet(path).sample(fraction=1.0, shuffle=True, seed=0).head(2000)
+        frame = pl.read_parquet(path).sample(fraction=1.0, shuffle=True, seed=0).head(1000)
         name = path.stem
         n_targets = 2 if name == "energy_efficiency" else 1
         X, Y = frame[:, :-n_targets], frame[:, -n_targets:]
