@@ -220,9 +220,9 @@ def test_evaluating_with_another_kind_of_target_names_the_classes(complaint, mod
 def test_a_table_is_not_replaced_by_a_model(complaint, changed):
     path = changed({})
     before = path.read_bytes()
-    for name in (path, "changed.csv", "./changed.csv"):
-        said = complaint(2, "train", path, "--target", "species", "--out", name, *QUICK)
-        assert said == f"--out is the table to train on, which would be lost, got {str(name)!r}. Name another file."
+    for name, table in (("changed.csv", path), ("./changed.csv", path), ("changed.csv", "./changed.csv")):
+        said = complaint(2, "train", table, "--target", "species", "--out", name, *QUICK)
+        assert said == f"--out is the table to train on, which would be lost, got {name!r}. Name another file."
     said = complaint(2, "train", "nosuch.csv", "--target", "species", "--out", "m.parquet", *QUICK)
     assert said == (
         "--out ends like a table (.parquet), and a model is to be written, got 'm.parquet'. "

