@@ -163,7 +163,9 @@ def warn(warning: GlassNetWarning | UserWarning) -> None:
 
 
 def _shorten(text: str, limit: int = 80) -> str:
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+    """At most `limit` characters, of a longer text both ends: a path is known by its last name."""
+    half = limit // 2
+    return text if len(text) <= limit else text[: half - 1] + "…" + text[-half:]
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
