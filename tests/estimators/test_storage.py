@@ -267,6 +267,7 @@ MISFITS = {
         "['exponent'] must be a whole number from",
     ),
     "knots that fall": ("numbers", (*COLUMNS, 0, "knots"), [1, 0], "must be two numbers or more, none below the one"),
+    "knots that span no float": ("numbers", (*COLUMNS, 0, "knots"), [-1e308, 1e308], "['knots'] must be two numbers"),
     "no knots": (
         "numbers",
         (*COLUMNS, 0, "scaling"),

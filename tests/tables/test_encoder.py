@@ -14,6 +14,7 @@ from glassnet.errors import DataError, NearlyUniqueWarning, OptionError
 from glassnet.tables import category
 from glassnet.tables.encoder import SCALINGS, TableEncoder
 from glassnet.tables.frames import split_target, table_of
+from glassnet.tables.number import middle_ranks
 from glassnet.tables.reading import read_table
 from glassnet.tables.texts import FEW_ROWS
 
@@ -90,6 +91,21 @@ def test_a_number_far_beyond_tiny_ones_has_the_last_rank():
     X = np.array([[1e-310], [2e-310], [3e-310]])
     z = encoded(X, new=[[1e300], [-1e300], [2e-310]], input_scaling="quantile")
     np.testing.assert_allclose(z, [[5.199338], [-5.199338], [0]], atol=1e-6)  # the quantile of 1e-7
+
+
+def test_ranks_between_numbers_that_hardly_differ_are_linear():
+    # Four knots, 0, 4e-312, 1e-308 and 1/2, of ranks 0, 1/3, 2/3 and 1: the slope between the first two is no float64.
+    knots = np.array([0.0, 4e-312, 1e-308, 0.5])
+    x = np.array([0.0, 1e-312, 4e-312, 0.25, 0.5, np.nan])
+    expected = [1e-7, 1 / 12, 1 / 3, 5 / 6, 1 - 1e-7, np.nan]
+    np.testing.assert_allclose(middle_ranks(x, knots), expected, rtol=1e-10)
+
+
+def test_numbers_of_every_size_have_ranks():
+    X = np.array([[0.0], [0.0], [0.0], [1.0], [4e292], [2.2e-16], [7.4e-19]])
+    z = encoded(X, input_scaling="quantile")
+    assert np.isfinite(z).all()
+    assert (np.diff(z[np.argsort(X[:, 0]), 0]) >= 0).all()
 
 
 def test_a_small_spread_around_a_large_number_is_kept():

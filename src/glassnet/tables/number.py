@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from itertools import pairwise
+from math import isfinite
 from typing import Any, ClassVar
 
 import numpy as np
@@ -141,8 +142,10 @@ class Number:
         """The record that `plain` described; ModelFileError where it did not."""
         scaling, knots = fields.choice("scaling", SCALINGS), fields.numbers("knots")
         rising = all(low <= high for low, high in pairwise(knots))
-        if not rising or (scaling == "quantile" and len(knots) < 2):
-            raise ModelFileError("must be two numbers or more, none below the one before it", argument=fields.place)
+        few = scaling == "quantile" and len(knots) < 2
+        if few or not rising or (knots and not isfinite(knots[-1] - knots[0])):
+            rule = "must be two numbers or more, none below the one before it, that span a finite range"
+            raise ModelFileError(rule, argument=fields.place_of("knots"))
         return cls(
             fields.text("name"),
             fields.choice("family", ("number", "text", "duration")),
@@ -206,11 +209,21 @@ def smooth_clip(z: Any) -> Any:
 
 
 def middle_ranks(x: np.ndarray, knots: np.ndarray) -> np.ndarray:
-    """The rank of each x in [1e-7, 1 - 1e-7]; a value that holds several ranks takes the middle one."""
-    ranks = np.linspace(0, 1, len(knots))
-    highest = np.interp(x, knots, ranks)  # of equal knots the last
-    lowest = 1 - np.interp(-x, -knots[::-1], ranks)  # and the first
-    return np.clip((lowest + highest) / 2, RAREST, 1 - RAREST)
+    """The rank of each x in [1e-7, 1 - 1e-7], linear between knots; a knot of several ranks takes the middle one.
+
+    A share of the way between two knots is at most 1 however close they lie; the slope, with which np.interp reckons,
+    is no number between knots less than 1e-308 apart.
+    """
+    values, first, counts = np.unique(knots, return_index=True, return_counts=True)
+    lowest, highest = (place / (len(knots) - 1) for place in (first, first + counts - 1))
+    inside = np.clip(x, values[0], values[-1])
+    at = np.searchsorted(values, inside, side="right") - 1
+    after = np.minimum(at + 1, len(values) - 1)
+    width = np.where(after > at, values[after] - values[at], 1.0)
+    between = highest[at] + (lowest[after] - highest[at]) * ((inside - values[at]) / width)
+    ranks = np.where(inside == values[at], (lowest + highest)[at] / 2, between)
+    ranks = np.where(x < values[0], 0.0, np.where(x > values[-1], 1.0, ranks))
+    return np.clip(ranks, RAREST, 1 - RAREST)
 
 
 def _normal(ranks: np.ndarray) -> np.ndarray:
