@@ -29,13 +29,15 @@ def heed_ctrl_c() -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def kernel_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where compiled kernels are kept: a folder of this run, never the user's own.
+    """Where compiled kernels are kept: a folder of this run, which its processes share; never the user's own.
 
     GLASSNET_CACHE_DIR, where it is set, names a folder to keep instead: the next run then has nothing to compile.
     """
     with pytest.MonkeyPatch.context() as patch:
         if "GLASSNET_CACHE_DIR" not in os.environ:
-            patch.setenv("GLASSNET_CACHE_DIR", str(tmp_path_factory.mktemp("kernels")))
+            own = tmp_path_factory.getbasetemp()  # pytest-xdist gives each process a folder in that of the run
+            folder = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "kernels"
+            patch.setenv("GLASSNET_CACHE_DIR", str(folder))
         yield Path(os.environ["GLASSNET_CACHE_DIR"])
 
 

@@ -23,7 +23,7 @@ QUANTILES = (0.1, 0.4, 0.75, 0.9)
 RTOL, ATOL = 1e-6, 1e-9  # as the project promises: of the entry, and of the largest entry
 
 few = settings(
-    max_examples=500, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
+    max_examples=300, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
 )
 
 names = st.sampled_from(sorted(ACTIVATIONS))
@@ -185,13 +185,13 @@ def test_gradient_check_passes_any_network(problem):
     assert check.passed, check
 
 
-@settings(few, max_examples=200)
+@settings(few, max_examples=120)
 @given(problems_with_categories(), st.booleans())
 def test_the_gradient_of_any_network_with_categories_is_its_numeric_slope(problem, with_dropout):
     assert_gradient_is_the_slope(problem, with_dropout)
 
 
-@settings(few, max_examples=200)
+@settings(few, max_examples=120)
 @given(problems_with_bins(), st.booleans())
 def test_the_gradient_of_any_network_with_numbers_in_bins_is_its_numeric_slope(problem, with_dropout):
     assert_gradient_is_the_slope(problem, with_dropout)

@@ -3,7 +3,6 @@
 import datetime
 import pickle
 import re
-import warnings
 
 import numpy as np
 import pandas as pd
@@ -571,29 +570,3 @@ def test_an_interruption_warns_and_keeps_the_best_weights():
     with pytest.warns(InterruptedWarning, match="^training was interrupted in epoch 2; the weights of epoch"):
         clf.fit(X, y)
     assert len(clf.predict(X)) == 120
-
-
-# --- real tables ---
-
-
-def test_every_real_table_trains(real_data):
-    regression = {
-        *("abalone", "airfoil", "bike_sharing", "california_housing", "concrete", "diamonds", "energy_efficiency"),
-        *("hflights", "inst_eval", "insurance", "taxis", "wine_quality"),
-    }
-    tables = sorted(real_data.glob("*.parquet"))
-    assert len(tables) == 30
-    for path in tables:
-        frame = pl.read_parquet(path).sample(fraction=1.0, shuffle=True, seed=0).head(1000)
-        name = path.stem
-        n_targets = 2 if name == "energy_efficiency" else 1
-        X, Y = frame[:, :-n_targets], frame[:, -n_targets:]
-        X = X[[column.name for column in X if column.null_count() < len(X)]]
-        kind = GlassNetRegressor if name in regression else GlassNetClassifier
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", NearlyUniqueWarning)
-            model = kind(max_epochs=2, random_state=0).fit(X, Y)
-            predicted = model.predict(X)
-        assert len(predicted) == len(X), name
-        losses = [row["loss"] for row in model.history_]
-        assert losses[1] < losses[0], name

@@ -72,6 +72,7 @@ def test_every_real_table_trains_and_predicts_alike_from_pandas_and_polars(real_
         P, y_pandas, P_test, _ = split(pd.read_parquet(path), path.stem)
         model, expected = fitted(P, y_pandas), fitted(X, y)
         assert model.columns_ == expected.columns_, path.stem
+        assert model.history_[-1]["loss"] < model.history_[0]["loss"], path.stem
         for new in (P_test, X_test):
             assert model.predict(new).tolist() == expected.predict(X_test).tolist(), path.stem
         reached = score(model, X_test, y_test)

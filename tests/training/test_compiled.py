@@ -559,7 +559,7 @@ def problems_with_categories(draw):
 NEEDED = ("Dense", "LayerNorm")  # a network of other layers has nothing to learn
 
 
-@settings(deadline=None, max_examples=150, derandomize=True)
+@settings(deadline=None, max_examples=100, derandomize=True)
 @given(problem=problems())
 def test_any_combination_trains_as_on_the_reference(problem):
     clear = without_kinks(problem)
@@ -567,7 +567,7 @@ def test_any_combination_trains_as_on_the_reference(problem):
     assert_same_without_kinks(clear)
 
 
-@settings(deadline=None, max_examples=70, derandomize=True)
+@settings(deadline=None, max_examples=50, derandomize=True)
 @given(problem=problems_with_categories())
 def test_any_combination_with_categories_trains_as_on_the_reference(problem):
     clear = without_kinks(problem)
@@ -589,7 +589,7 @@ def ensembles(draw):
     return replace(problem, layers=[*layers, ensemble(n_outputs, members=members, shared=draw(st.booleans()))])
 
 
-@settings(deadline=None, max_examples=50, derandomize=True)
+@settings(deadline=None, max_examples=30, derandomize=True)
 @given(problem=ensembles())
 def test_any_ensemble_trains_as_on_the_reference(problem):
     clear = without_kinks(problem)

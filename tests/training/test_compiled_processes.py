@@ -284,7 +284,7 @@ def test_workers_of_joblib_take_no_more_threads_than_their_share(tmp_path):
 # --- Ctrl-C ---------------------------------------------------------------------------------------------------------
 
 SOON = 1.0  # seconds, from the key to the end of the process
-TRIES = 3  # of which one must be that quick: a machine that does other things too is late now and then
+TRIES = 5  # of which one must be that quick: a machine that does other things too is late now and then
 
 TRAINING = """
 import signal
@@ -413,7 +413,7 @@ def test_after_ctrl_c_there_is_no_validation_that_takes_long(tmp_path, engine):
 
 
 @needs_signals
-@pytest.mark.parametrize("wait", [0.05, 0.3, 0.6, 0.9])
+@pytest.mark.parametrize("wait", [0.05, 0.6])
 def test_ctrl_c_ends_a_training_by_curvature(tmp_path, wait):
     lines, seconds = pressed(
         tmp_path,
