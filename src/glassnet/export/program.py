@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 
 from glassnet.tables.delimited import DELIMITERS
-from glassnet.tables.known import MISSING_AMONG_NUMBERS, MISSING_WORDS, NUMBER, ONE_AND_ZERO, TRUTHS
+from glassnet.tables.spelling import MISSING_AMONG_NUMBERS, MISSING_WORDS, NUMBER, ONE_AND_ZERO, TRUTHS
 
 __all__ = ["cells_of", "predict_file", "read_file"]
 
@@ -91,7 +91,7 @@ def cells_of(texts, kind, comma):
         if kind == "date":
             return text.strip()
         number = ONE_AND_ZERO.get(word, word.replace(",", ".", 1) if comma else word)
-        if not re.fullmatch(NUMBER, number, re.ASCII):
+        if not re.fullmatch(NUMBER, number):
             return text  # refused below, with its row and column
         return int(number) if kind == "whole" and number.lstrip("+-").isdecimal() else float(number)
 

@@ -21,18 +21,17 @@ import polars as pl
 
 from glassnet.errors import ColumnError, DataError, GlassNetWarning
 from glassnet.tables.dates import with_dates
-from glassnet.tables.known import (
+from glassnet.tables.known import KnownColumn, KnownColumns, none_known
+from glassnet.tables.spelling import (
     MISSING_AMONG_NUMBERS,
     MISSING_WORDS,
     NUMBER,
-    KnownColumn,
-    KnownColumns,
-    as_numbers,
     blanked,
-    none_known,
+    is_number,
+    spelled_numbers,
 )
 
-__all__ = ["MISSING_WORDS", "CharacterSetWarning", "decode", "delimiter_of", "parse_delimited", "unpack"]
+__all__ = ["CharacterSetWarning", "decode", "delimiter_of", "parse_delimited", "unpack"]
 
 NUMBER_WITH_COMMA = r"^([+-]?\d*),(\d+(?:[eE][+-]?\d+)?)$"
 DELIMITERS = (",", ";", "\t", "|", " ")  # in order of preference
@@ -121,7 +120,7 @@ def _inferred(texts: pl.Series, decimal_comma: bool) -> pl.Series:
     if texts.str.to_lowercase().is_in(["true", "false"]).all():
         return texts.str.to_lowercase() == "true"
     if values.str.contains(NUMBER).all():
-        return as_numbers(values)
+        return spelled_numbers(values)
     dates = with_dates(values.to_frame()).to_series()
     return texts if dates.dtype == pl.String else dates
 
@@ -195,15 +194,12 @@ def delimiter_of(sample: str) -> str:
         if widths[0] < 2:
             continue
         agree = sum(width == widths[0] for width in widths) / len(widths)
-        if delimiter == " " and (agree < 1 or not all(any(map(_is_number, record)) for record in records[1:])):
+        numbers = (any(is_number(cell, comma=True) for cell in record) for record in records[1:])
+        if delimiter == " " and (agree < 1 or not all(numbers)):
             continue
         if (agree, widths[0]) > best_score:
             best, best_score = delimiter, (agree, widths[0])
     return best
-
-
-def _is_number(cell: str) -> bool:
-    return re.fullmatch(r"[+-]?(\d+[.,]?\d*|[.,]\d+)([eE][+-]?\d+)?", cell) is not None
 
 
 def _complete_lines(text: str) -> str:
@@ -238,7 +234,7 @@ def _check_header(names: list[str], name: str) -> None:
                 column=column,
                 remedy="Give every column a name of its own.",
             )
-    if all(map(_is_number, names)) and any(not cell.isdigit() for cell in names):
+    if all(is_number(cell, comma=True) for cell in names) and any(not cell.isdigit() for cell in names):
         raise DataError(
             "starts with a row of numbers where column names were expected",
             file=name,

@@ -6,8 +6,7 @@ becomes here depends on the cell and the model alone.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -16,28 +15,18 @@ import polars as pl
 from glassnet.tables.changes import spelled_number
 from glassnet.tables.dates import with_dates
 from glassnet.tables.kinds import Date, Dropped, Duration, Kind, Number
+from glassnet.tables.spelling import (
+    MISSING_AMONG_NUMBERS,
+    NUMBER,
+    ONE_AND_ZERO,
+    TRUTHS,
+    blanked,
+    is_number,
+    spelled_numbers,
+)
 from glassnet.tables.texts import EXACT, written
 
-__all__ = [
-    "MISSING_AMONG_NUMBERS",
-    "MISSING_WORDS",
-    "NUMBER",
-    "ONE_AND_ZERO",
-    "TEXTS",
-    "TRUTHS",
-    "KnownColumn",
-    "KnownColumns",
-    "as_numbers",
-    "blanked",
-    "known_column",
-    "none_known",
-]
-
-MISSING_WORDS = ("na", "n/a", "#n/a", "nan", "null", "?")  # in any column, however their letters are cased
-MISSING_AMONG_NUMBERS = ("none", "-", ".", "")  # and among dates; between texts each may be a text of its own
-NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
-TRUTHS = {"true": "True", "false": "False"}  # however their letters are cased
-ONE_AND_ZERO = {"true": "1", "false": "0"}
+__all__ = ["TEXTS", "KnownColumn", "KnownColumns", "known_column", "none_known"]
 
 
 @dataclass(frozen=True)
@@ -76,18 +65,6 @@ def known_column(kind: Kind) -> KnownColumn | None:
     return KnownColumn(True, False, _booleans) if kind.holds_booleans else TEXTS
 
 
-def blanked(texts: pl.Series, words: Iterable[str]) -> pl.Series:
-    """The texts with nulls in place of some words, however these are cased and spaced."""
-    absent = texts.str.strip_chars().str.to_lowercase().is_in([*words])
-    return texts.to_frame().select(pl.when(~absent).then(pl.first())).to_series().alias(texts.name)
-
-
-def as_numbers(texts: pl.Series) -> pl.Series:
-    """Texts that all match NUMBER, as whole numbers where they are and fit 64 bits."""
-    whole = texts.cast(pl.Int64, strict=False)
-    return texts.cast(pl.Float64) if whole.null_count() > texts.null_count() else whole
-
-
 def _respelled(texts: pl.Series, words: Mapping[str, str]) -> pl.Series:
     """The texts with some words, however they are cased, in another spelling."""
     lower = texts.str.to_lowercase()
@@ -108,7 +85,7 @@ def _numbers(texts: pl.Series) -> pl.Series:
     """Numbers, true and false being 1 and 0; or the texts, of which the model will say which one is none."""
     texts = blanked(texts, MISSING_AMONG_NUMBERS)
     numbers = _respelled(texts.str.strip_chars(), ONE_AND_ZERO)
-    return as_numbers(numbers) if numbers.str.contains(NUMBER).all() else _respelled(texts, TRUTHS)
+    return spelled_numbers(numbers) if numbers.str.contains(NUMBER).all() else _respelled(texts, TRUTHS)
 
 
 def _levels_of_numbers(texts: pl.Series, whole: bool) -> pl.Series:
@@ -118,7 +95,7 @@ def _levels_of_numbers(texts: pl.Series, whole: bool) -> pl.Series:
     """
     numbers = _respelled(blanked(texts, MISSING_AMONG_NUMBERS).str.strip_chars(), ONE_AND_ZERO)
     if numbers.str.contains(NUMBER).all():
-        found = as_numbers(numbers)
+        found = spelled_numbers(numbers)
         if not whole:
             return found.cast(pl.Float64)
         if found.dtype == pl.Int64 or not (found.abs() >= EXACT).any():
@@ -128,7 +105,7 @@ def _levels_of_numbers(texts: pl.Series, whole: bool) -> pl.Series:
 
 def _rounded(text: str) -> str:
     """The name of the level that float64 makes of a number; other texts as they are."""
-    number = spelled_number(text) if re.fullmatch(NUMBER, text) else None
+    number = spelled_number(text) if is_number(text) else None
     return text if number is None else written(number)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,23 +9,21 @@ import narwhals as nw
 import numpy as np
 
 from glassnet.errors import GlassNetWarning, warn
-from glassnet.tables.delimited import MISSING_AMONG_NUMBERS
 from glassnet.tables.families import Column
 from glassnet.tables.frames import Table
 from glassnet.tables.kinds import missing_mask
+from glassnet.tables.spelling import MISSING_AMONG_NUMBERS, is_number
 
 __all__ = [
     "BrokenNumbersWarning",
     "EmptyColumnWarning",
     "RowNumbersWarning",
     "broken_numbers",
-    "is_number",
     "warn_of_broken",
     "with_values",
     "without_index",
 ]
 
-NUMBER = re.compile(r"\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*")
 FEWEST, SHARE = 20, 0.95  # of a column's values, from which on the others are taken for mistakes
 
 
@@ -40,11 +37,6 @@ class EmptyColumnWarning(GlassNetWarning):
 
 class RowNumbersWarning(GlassNetWarning):
     """A column without a name numbers the rows, and was left out."""
-
-
-def is_number(text: Any) -> bool:
-    """Whether a cell spells a number."""
-    return isinstance(text, str) and NUMBER.fullmatch(text) is not None
 
 
 def broken_numbers(values: Column) -> tuple[int, int, int, str] | None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from glassnet.errors import DataError
-from glassnet.workflow.suspects import is_number
+from glassnet.tables.spelling import is_number
 
 __all__ = ["CLASSES", "TASKS", "infer_several", "infer_task"]
 
@@ -117,7 +117,7 @@ def _require_sound_numbers(y: np.ndarray, target: str, n_values: int, task: str)
     amounts = sum(isinstance(text, str) and is_number(re.sub(SIGNS, "", text)) for text in texts)
     if amounts < MOSTLY * len(texts):
         return
-    others = [(row, text) for row, text in enumerate(texts) if not is_number(text)]
+    others = [(row, text) for row, text in enumerate(texts) if not (isinstance(text, str) and is_number(text))]
     if not others:
         return
     n_numbers, (row, value) = len(texts) - len(others), others[0]

@@ -19,7 +19,8 @@ from glassnet.estimators.report import Report
 from glassnet.maths.losses import Quantile
 from glassnet.tables.frames import Table, listed, table_of, target_of
 from glassnet.tables.kinds import Category
-from glassnet.tables.known import MISSING_AMONG_NUMBERS, TEXTS, KnownColumn, known_column
+from glassnet.tables.known import TEXTS, KnownColumn, known_column
+from glassnet.tables.spelling import MISSING_AMONG_NUMBERS
 from glassnet.workflow.source import TO_COMPARE, frame_of, naming, require_columns, require_known, target_names
 
 __all__ = ["evaluate", "predict"]
