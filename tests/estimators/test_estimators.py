@@ -212,6 +212,7 @@ def test_an_all_missing_column_is_an_error_with_its_name():
         ({"batch_size": 0}, 'batch_size must be "auto", "full" or a whole number of at least 1, got 0'),
         ({"max_epochs": 1.5}, "max_epochs must be a whole number of at least 1, got 1.5"),
         ({"l2": -1}, "l2 must be at least 0, got -1"),
+        ({"weight_decay": 1e9, "learning_rate": 0.01}, "weight_decay must be at most 1 / learning_rate, which is 100,"),
         ({"clip_norm": 0}, "clip_norm must be positive, got 0"),
         ({"validation_fraction": 1.0}, "validation_fraction must lie strictly between 0 and 1, got 1.0"),
         ({"validation_every": "often"}, "validation_every must be a whole number of epochs"),

@@ -176,9 +176,9 @@ def test_dates_and_durations_that_microseconds_cannot_hold_are_refused():
 def test_no_rows_and_no_columns_are_refused_in_fit_and_transform(library):
     encoder = TableEncoder().fit({"a": [1, 2]})
     for use in (TableEncoder().fit, encoder.transform):
-        with pytest.raises(DataError, match=r"Found array with 0 sample\(s\) \(shape=\(0, 1\)\) while a minimum of 1"):
+        with pytest.raises(DataError, match=r"X must have a row at least: 0 sample\(s\) \(shape=\(0, 1\)\)"):
             use(library({"a": np.empty(0)}))
-        with pytest.raises(DataError, match=r"Found array with 0 feature\(s\) .* while a minimum of 1 is required"):
+        with pytest.raises(DataError, match=r"X must have a column at least: 0 feature\(s\)"):
             use(library({}))
 
 

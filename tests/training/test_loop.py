@@ -419,6 +419,12 @@ def test_options_that_must_be_positive_say_so(option, value):
         TrainingOptions(**{option: value})
 
 
+def test_a_decay_that_would_turn_the_signs_of_weights_is_refused_and_one_that_ends_them_is_not():
+    assert TrainingOptions(learning_rate=0.25, weight_decay=4.0).weight_decay == 4.0
+    with pytest.raises(OptionError, match=r"^weight_decay must be at most 1 / learning_rate, which is 4, got 4.5\."):
+        TrainingOptions(learning_rate=0.25, weight_decay=4.5)
+
+
 def test_callbacks_must_be_functions():
     with pytest.raises(OptionError, match="^callbacks must hold functions of an epoch's row, got 3"):
         TrainingOptions(callbacks=[3])

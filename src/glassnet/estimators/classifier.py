@@ -50,7 +50,7 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
         a Schedule, or a function from the number of a step to a factor.
     batch_size : rows a step; "full" is batch gradient descent, 1 is stochastic.
     max_epochs : most passes over the rows.
-    weight_decay : decoupled, weights are multiplied by 1 - learning_rate · weight_decay at each step.
+    weight_decay : decoupled, weights are multiplied by 1 - learning_rate · weight_decay at each step, at least 0.
     l2, l1 : add ½ · l2 · ΣW² and l1 · Σ|W| to the loss, over weights, never biases.
     clip_norm : longest gradient.   initializer : of the weights, a rule of `maths.initialisers`.
     averaging : memory in [0, 1) of the average of the steps' weights, with which the network validates and predicts;

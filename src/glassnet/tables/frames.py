@@ -235,9 +235,10 @@ def _numbered(count: int) -> list[str]:
 
 
 def _require_size(shape: tuple[int, ...]) -> None:
-    for count, noun in ((shape[1], "feature"), (shape[0], "sample")):
-        if count == 0:
-            raise DataError(f"Found array with 0 {noun}(s) (shape={shape}) while a minimum of 1 is required.")
+    for count, what, noun in ((shape[1], "column", "feature"), (shape[0], "row", "sample")):
+        if count == 0:  # the second half is what scikit-learn's users know, and its checks look for
+            rule = f"must have a {what} at least: 0 {noun}(s) (shape={shape}) while a minimum of 1 is required"
+            raise DataError(rule, argument="X", remedy="Look at what was selected from the table.")
 
 
 def target_of(y: Any, argument: str = "y") -> np.ndarray:

@@ -101,6 +101,13 @@ class TrainingOptions:
             if value is not None:
                 require_number(argument, value, "must be positive", lambda v: v > 0)
         require_number("weight_decay", self.weight_decay, "must be at least 0", lambda v: v >= 0)
+        if self.learning_rate is not None and self.weight_decay * self.learning_rate > 1:
+            raise OptionError(
+                f"must be at most 1 / learning_rate, which is {1 / self.learning_rate:.4g}",
+                argument="weight_decay",
+                value=self.weight_decay,
+                remedy="A step multiplies each weight by 1 - learning_rate · weight_decay, which would turn its sign.",
+            )
         for callback in self.callbacks:
             if not callable(callback):
                 raise OptionError("must hold functions of an epoch's row", argument="callbacks", value=callback)
