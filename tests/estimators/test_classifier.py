@@ -37,6 +37,17 @@ def test_three_clouds_are_told_apart_and_labels_come_back_as_they_went_in():
     assert np.array_equal(clf.predict(X), clf.classes_[P.argmax(axis=1)])
 
 
+def test_logarithms_of_probabilities_are_finite_where_a_float_has_no_such_probability():
+    X, y = clouds()
+    clf = quick().fit(X, y)
+    np.testing.assert_allclose(np.exp(clf.predict_log_proba(X)), clf.predict_proba(X), rtol=1e-12)
+    clf.network_.params = clf.network_.params * 1e4  # scores thousands apart
+    logs = clf.predict_log_proba(X)
+    assert clf.predict_proba(X).min() == 0
+    assert logs.max() == 0
+    assert logs.min() == -1022 * np.log(2)  # of the smallest normal float64, 2^-1022
+
+
 def test_two_classes_train_one_output_node():
     X, y = clouds()
     two = y != "west"

@@ -153,6 +153,13 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
         self._require_fitted()
         return probabilities_of(self, self._outputs(X))
 
+    def predict_log_proba(self, X: Any) -> np.ndarray:
+        """Natural logarithms (n, K) of `predict_proba`, in nats; of a probability that is rounded to 0, that of the
+        smallest float, -708: finite, as all predictions are. Raises what `predict_proba` raises.
+        """
+        P = self.predict_proba(X)
+        return np.log(np.maximum(P, np.finfo(P.dtype).tiny))
+
     def predict(self, X: Any) -> np.ndarray:
         """The most probable label (n,); for a multilabel model a matrix (n, L) of 0 and 1."""
         return self._targets_fitted().decode(self._outputs(X))
