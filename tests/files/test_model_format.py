@@ -647,6 +647,15 @@ def test_characters_beyond_ascii_are_spelled_out_in_both_texts(tmp_path):
         assert complaint(path) == f"is damaged: its {what} holds characters that are not ASCII. {AGAIN}"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-32-le"])
+def test_a_table_in_an_encoding_of_ascii_bytes_that_is_not_ascii_is_damaged(tmp_path, encoding):
+    path = a_file(tmp_path / "m")
+    table = path.read_bytes()[8:].decode().encode(encoding)
+    assert table.isascii()
+    path.write_bytes(struct.pack("<Q", len(table)) + table)
+    assert complaint(path).startswith("is damaged: its table of arrays is not JSON (Expecting property name")
+
+
 def test_what_no_reader_would_take_is_not_written_and_the_old_file_stays(model):
     with pytest.raises(ModelFileError) as raised:
         write_model(model, HEADER, {f"a{k}": np.zeros(0) for k in range(10_001)})
@@ -705,6 +714,20 @@ def test_a_file_takes_at_most_four_times_its_size_and_64_mib(tmp_path, bomb):
 
     def work():
         with contextlib.suppress(ModelFileError):
+            read_header(path)
+
+    assert memory_of(work) <= 4 * path.stat().st_size + 64 * 2**20
+
+
+def test_marks_that_only_another_encoding_shows_hide_nothing_from_the_weighing(tmp_path):
+    """In UTF-16 the character U+2200 is a zero and a quotation mark: bytes that look like the end of a string."""
+    hidden = ('"\u2200",' + "{}," * 80_000 + '"\u2200",') * 40
+    table = ('{"x":[' + hidden + "0]}").encode("utf-16-le")
+    path = tmp_path / "m"
+    path.write_bytes(struct.pack("<Q", len(table)) + table)
+
+    def work():
+        with pytest.raises(ModelFileError):
             read_header(path)
 
     assert memory_of(work) <= 4 * path.stat().st_size + 64 * 2**20
