@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from glassnet.errors import ModelFileError
+from glassnet.errors import ModelFileError, OptionError
 from glassnet.files.model_format import read_header, read_model, write_model
 from glassnet.files.plain import from_json
 from glassnet.files.weighing import weight_of
@@ -248,6 +248,16 @@ def test_a_missing_file_is_an_error_that_names_the_nearest_model(model, read):
     mistyped = model.with_name("modle.glassnet")
     assert complaint(mistyped, read) == f"no such file. Did you mean {str(model)!r}?"
     assert complaint(model.parent / "nothing" / "at.all", read) == "no such file"
+
+
+@pytest.mark.parametrize("read", [read_model, read_header])
+def test_what_is_no_path_is_an_error_that_names_it(model, read):
+    with open(model, "rb") as file:  # its number is one that Python opens, and closes
+        for bad in (None, file.fileno(), b"model", [], "a\0b"):
+            with pytest.raises(OptionError) as raised:
+                read(bad)
+            assert str(raised.value) == f"path must be the path of a file, got {bad!r}"
+        assert file.read(1)
 
 
 @pytest.mark.parametrize("read", [read_model, read_header])
