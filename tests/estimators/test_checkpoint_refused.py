@@ -328,6 +328,8 @@ def test_content_that_does_not_fit_is_damage(kept, change):
     [
         ({"checkpoint": 3}, {}, "^checkpoint must be the path of a file, or None, got 3$"),
         ({"checkpoint_every": -1}, {}, "^checkpoint_every must be a number of seconds, at least 0, got -1$"),
+        ({"checkpoint": "a\0b"}, {}, r"^checkpoint must be the path of a file, got 'a\\x00b'$"),
+        ({}, {"resume": "a\0b"}, r"^resume must be the path of a checkpoint, or None, got 'a\\x00b'$"),
         ({}, {"resume": 3}, "^resume must be the path of a checkpoint, or None, got 3$"),
         ({"checkpoint": "a", "warm_start": True}, {}, "^checkpoint cannot be had with warm_start=True. Go on from a"),
         ({"warm_start": True}, {"resume": "a"}, "^resume cannot be had with warm_start=True. Go on from"),

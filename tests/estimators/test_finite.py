@@ -146,17 +146,20 @@ def test_weights_that_were_spoiled_after_training_predict_nothing(value, engine)
     )
 
 
-def test_a_count_beyond_all_floats_is_refused_with_the_column_that_is_far_out():
-    x = LINE[:, 1]
+@pytest.mark.parametrize(("far", "encoded"), [(200.0, 200.0), (1e9, 1e6)])
+def test_a_count_beyond_all_floats_is_refused_with_the_column_that_is_far_out(far, encoded):
+    """e^z is beyond float32 from z = 89 on, which inputs of some hundreds reach, and clipped ones too."""
+    x = (LINE[:, 1] - LINE[:, 1].mean()) / LINE[:, 1].std()
     model = GlassNetRegressor(
         (), loss="poisson", max_epochs=3, random_state=0, preset="plain", input_scaling="standard"
     )
     model.fit({"x": x}, np.round(np.exp(x - x.min())))
+    sign = float(np.sign(model.coefs_[0][0, 0]))
     with pytest.raises(DataError) as caught:
-        model.predict({"x": np.append(x[:3], 1e9 * np.sign(model.coefs_[0][0, 0]))})
+        model.predict({"x": np.append(x[:3], far * sign)})
     assert str(caught.value) == (
         "row 4: column 'x' is encoded as a number that overflows float32 in the network, got "
-        f"{1e6 * float(np.sign(model.coefs_[0][0, 0]))}. Repair it: training saw nothing so far out."
+        f"{encoded * sign}. Repair it: training saw nothing so far out."
     )
 
 

@@ -445,12 +445,13 @@ def test_a_file_written_before_there_were_scorers_and_intervals_is_read(tmp_path
     assert loaded.fit(X, t > 0).network_.params.tobytes() == model.network_.params.tobytes()
 
 
-@pytest.mark.parametrize("path", [None, 3, ".", "none/m.glassnet"])
+@pytest.mark.parametrize("path", [None, 3, "a\0b", ".", "none/m.glassnet"])
 def test_a_place_that_cannot_be_is_named_before_any_work(path, tmp_path, monkeypatch):
     """Where a model goes, and what is exported of it."""
     monkeypatch.chdir(tmp_path)
     rules = {None: "be the path of a file, got None", 3: "be the path of a file, got 3"}
     rules |= {
+        "a\0b": r"be the path of a file, got 'a\\x00b'",
         ".": "is a folder, not a file, got '.'",
         "none/m.glassnet": "is in a folder that does not exist, got 'none",
     }

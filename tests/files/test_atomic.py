@@ -253,6 +253,22 @@ def test_whichever_call_fails_there_is_the_old_file_or_the_new_one(tmp_path, old
     assert runs > 10 * len(FAULTS)  # open, chmod, seven writes or so, fsync, close, replace, the folder's three
 
 
+def test_whichever_call_fails_the_error_names_the_file_that_was_to_be_written(tmp_path):
+    target = tmp_path / "file"
+    target.write_bytes(b"old")
+    told = []
+
+    def write():
+        try:
+            write_bytes(target, b"new")
+        except OSError as error:
+            told.append(str(error))
+
+    sweep(write, lambda ended, fault: None, faults=FAULTS[:1])
+    assert len(told) > 5  # open, chmod, write, fsync, utime, replace and the folder's
+    assert set(told) == {f"[Errno {errno.ENOSPC}] {os.strerror(errno.ENOSPC)}: {str(target)!r}"}
+
+
 def test_the_error_that_is_told_is_the_first_one(tmp_path):
     for fault in FAULTS[:2]:
         with failing(2, fault), pytest.raises(OSError, match="No space left on device") as raised:

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from glassnet.errors import ModelFileError
+from glassnet.errors import ModelFileError, OptionError
 from glassnet.files.model_format import read_header, read_model, write_model
 from glassnet.files.plain import from_json
 from glassnet.files.weighing import weight_of
@@ -248,6 +248,16 @@ def test_a_missing_file_is_an_error_that_names_the_nearest_model(model, read):
     mistyped = model.with_name("modle.glassnet")
     assert complaint(mistyped, read) == f"no such file. Did you mean {str(model)!r}?"
     assert complaint(model.parent / "nothing" / "at.all", read) == "no such file"
+
+
+@pytest.mark.parametrize("read", [read_model, read_header])
+def test_what_is_no_path_is_an_error_that_names_it(model, read):
+    with open(model, "rb") as file:  # its number is one that Python opens, and closes
+        for bad in (None, file.fileno(), b"model", [], "a\0b"):
+            with pytest.raises(OptionError) as raised:
+                read(bad)
+            assert str(raised.value) == f"path must be the path of a file, got {bad!r}"
+        assert file.read(1)
 
 
 @pytest.mark.parametrize("read", [read_model, read_header])
@@ -647,6 +657,15 @@ def test_characters_beyond_ascii_are_spelled_out_in_both_texts(tmp_path):
         assert complaint(path) == f"is damaged: its {what} holds characters that are not ASCII. {AGAIN}"
 
 
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-32-le"])
+def test_a_table_in_an_encoding_of_ascii_bytes_that_is_not_ascii_is_damaged(tmp_path, encoding):
+    path = a_file(tmp_path / "m")
+    table = path.read_bytes()[8:].decode().encode(encoding)
+    assert table.isascii()
+    path.write_bytes(struct.pack("<Q", len(table)) + table)
+    assert complaint(path).startswith("is damaged: its table of arrays is not JSON (Expecting property name")
+
+
 def test_what_no_reader_would_take_is_not_written_and_the_old_file_stays(model):
     with pytest.raises(ModelFileError) as raised:
         write_model(model, HEADER, {f"a{k}": np.zeros(0) for k in range(10_001)})
@@ -705,6 +724,20 @@ def test_a_file_takes_at_most_four_times_its_size_and_64_mib(tmp_path, bomb):
 
     def work():
         with contextlib.suppress(ModelFileError):
+            read_header(path)
+
+    assert memory_of(work) <= 4 * path.stat().st_size + 64 * 2**20
+
+
+def test_marks_that_only_another_encoding_shows_hide_nothing_from_the_weighing(tmp_path):
+    """In UTF-16 the character U+2200 is a zero and a quotation mark: bytes that look like the end of a string."""
+    hidden = ('"\u2200",' + "{}," * 80_000 + '"\u2200",') * 40
+    table = ('{"x":[' + hidden + "0]}").encode("utf-16-le")
+    path = tmp_path / "m"
+    path.write_bytes(struct.pack("<Q", len(table)) + table)
+
+    def work():
+        with pytest.raises(ModelFileError):
             read_header(path)
 
     assert memory_of(work) <= 4 * path.stat().st_size + 64 * 2**20

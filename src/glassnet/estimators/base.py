@@ -360,7 +360,7 @@ class GlassNetEstimator(Fitted, Pictures, Callbacks, BaseEstimator):
         networks = networks or self.networks_
         outputs = [outputs_of(kind, network, matrix, n_jobs=n_jobs, required=required) for network in networks]
         Y = outputs[0] if len(outputs) == 1 else mean_of_members(np.stack(outputs))
-        return require_finite_outputs(Y, matrix, self.encoder_)
+        return require_finite_outputs(Y, matrix, self.encoder_, self.network_.loss.name)
 
     def hidden(self, X: Any, layer: int = -1) -> np.ndarray:
         """Values of a hidden layer for each row, (n, units); -1 is the last one. A learned set of features.

@@ -86,9 +86,9 @@ def open_checkpoint(path: PathLike, estimator: str) -> Found:
     """Read a checkpoint that an estimator of a kind is to go on from.
 
     Raises ModelFileError where there is no such file, it is no checkpoint, damaged, of another version of glassnet, or
-    of another kind of estimator.
+    of another kind of estimator; OptionError where `path` is no path.
     """
-    if not isinstance(path, str | os.PathLike):
+    if not isinstance(path, str | os.PathLike) or "\0" in str(path):
         raise OptionError("must be the path of a checkpoint, or None", argument="resume", value=path)
     header, arrays = read_checkpoint(path)
     if header["written_by"] != glassnet.__version__:

@@ -15,6 +15,9 @@ from glassnet.training.origin import REMARKABLE
 
 __all__ = ["require_finite_outputs", "require_finite_weights"]
 
+# A scaled input beyond is named where outputs are e to the power of scores: those of 89 are too large for float32.
+REMARKABLE_OF_COUNTS = 10.0
+
 
 def require_finite_weights(networks: Iterable[Network]) -> None:
     """Raise TrainingDiverged, naming the layer, unless all weights are finite in the type they are kept in.
@@ -32,23 +35,24 @@ def require_finite_weights(networks: Iterable[Network]) -> None:
         )
 
 
-def require_finite_outputs(Y: np.ndarray, matrix: np.ndarray, encoder: TableEncoder) -> np.ndarray:
+def require_finite_outputs(Y: np.ndarray, matrix: np.ndarray, encoder: TableEncoder, loss: str = "") -> np.ndarray:
     """Y (n, …), or DataError naming the first row whose values overflowed, and the largest column it is encoded in.
 
-    matrix : (n, p) the rows that the network saw, as `encoder` makes them.
+    matrix : (n, p) the rows that the network saw, as `encoder` makes them.   loss : by which Y came from scores.
     Tables are scaled and clipped as a rule, so this happens where `input_scaling="none"` leaves numbers as they are, of
     a count, e to the power of the score, far outside of training, or where weights were changed afterwards.
     """
     if not np.isfinite(Y).all():
-        _refuse(Y, matrix, encoder.feature_names_out())
+        far = REMARKABLE_OF_COUNTS if loss == "poisson" else REMARKABLE
+        _refuse(Y, matrix, encoder.feature_names_out(), far)
     return Y
 
 
-def _refuse(Y: np.ndarray, matrix: np.ndarray, names: Sequence[str]) -> NoReturn:
+def _refuse(Y: np.ndarray, matrix: np.ndarray, names: Sequence[str], far: float) -> NoReturn:
     row = int(np.argmin(np.isfinite(Y).reshape(len(Y), -1).all(axis=1)))
     column = int(abs(matrix[row]).argmax())
     x = float(f"{matrix[row, column]:g}")  # without the digits that rounding to float32 made up
-    if abs(x) <= REMARKABLE:
+    if abs(x) <= far:
         raise DataError(
             f"has no prediction that {Y.dtype} can hold, though nothing in it is far out",
             argument="X",

@@ -58,7 +58,8 @@ def load(path: str | os.PathLike[str]) -> Any:
     """Read an estimator from a `.glassnet` file. Nothing in the file is executed.
 
     It takes memory of at most four times the file and 64 MiB, and time in proportion to the file, whatever the file
-    claims to hold. Raises ModelFileError when the file is missing, foreign, damaged, or of a newer version.
+    claims to hold. Raises ModelFileError when the file is missing, foreign, damaged, or of a newer version, and
+    OptionError when `path` is no path.
     """
     return _estimator_of(*read_model(path), path)
 

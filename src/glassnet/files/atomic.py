@@ -56,17 +56,34 @@ def replacing(path: str | os.PathLike[str]) -> Iterator[BinaryIO]:
     mode = _permissions(target)
     # Not named after the target, whose name may already be as long as the file system allows.
     temporary = target.with_name(f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
+    with _naming(target, temporary):
+        yield from _replaced(target, temporary, mode)
+
+
+@contextmanager
+def _naming(target: Path, temporary: Path) -> Iterator[None]:
+    """An error of the system names the target: of a full disk it names no file, of others the temporary one."""
     try:
-        with _created(temporary, target) as file:
+        yield
+    except OSError as error:
+        if error.strerror and str(error.filename) in ("None", str(temporary)):
+            error.filename = str(target)
+            del error.filename2
+        raise
+
+
+def _replaced(target: Path, temporary: Path, mode: int | None) -> Iterator[BinaryIO]:
+    """The steps of `replacing`, with the permissions that the file is to have, where there was one."""
+    try:
+        with _created(temporary) as file:
             if mode is not None:
                 os.chmod(temporary, mode)  # before the first byte: it may be no one else's to read
             _remove_abandoned(temporary)
             yield file
             file.flush()
             os.fsync(file.fileno())
-            os.utime(
-                temporary
-            )  # young once more, so that nobody removes it between the end of the lock and the next line
+            # Young once more, so that nobody removes it between the end of the lock and the next line.
+            os.utime(temporary)
         os.replace(temporary, target)
     except BaseException:
         with suppress(OSError):
@@ -105,12 +122,9 @@ class _Descriptor(io.FileIO):
 
 
 @contextmanager
-def _created(temporary: Path, target: Path) -> Iterator[BinaryIO]:
+def _created(temporary: Path) -> Iterator[BinaryIO]:
     """The temporary file, new and locked; closed at the end, where a failure counts as one of the writing."""
-    try:
-        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
-    except OSError as error:  # the reader knows the target's name, not the temporary one
-        raise OSError(error.errno, error.strerror, str(target)) from error
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _BINARY, 0o666)
     try:
         _lock(descriptor)
         raw = _Descriptor(descriptor, "wb", closefd=False)

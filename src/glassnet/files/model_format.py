@@ -29,6 +29,7 @@ from glassnet.errors import GlassNetError, ModelFileError, nearest
 from glassnet.files.arrays import TYPES, Place, arrays_in, is_name, places_of
 from glassnet.files.atomic import write_bytes
 from glassnet.files.foreign import looks_like
+from glassnet.files.place import require_path
 from glassnet.files.plain import from_json, string_of, to_json
 from glassnet.files.versions import FORMAT_VERSION, migrated
 from glassnet.files.weighing import long_string
@@ -123,7 +124,7 @@ def read_model(path: _PathLike, format_name: str = MODEL) -> tuple[dict[str, Any
 
     Nothing in the file is imported or evaluated. Raises ModelFileError, with file, rule and remedy, when
     there is no such file, it is no model (or no checkpoint, where `format_name` asks for one), it is damaged or cut
-    short, or a newer glassnet wrote it.
+    short, or a newer glassnet wrote it. Raises OptionError when `path` is no path.
     """
     with _opened(path) as (file, size):
         return _model_of(path, file, size, format_name)
@@ -176,6 +177,7 @@ def _require_format(path: _PathLike, header: dict[str, Any], wanted: str) -> Non
 @contextmanager
 def _opened(path: _PathLike) -> Iterator[tuple[BinaryIO, int]]:
     """The open file and its size in bytes; errors of the system become ModelFileError."""
+    require_path(path, "path")
     try:
         found = os.stat(path)
         if stat.S_ISDIR(found.st_mode):

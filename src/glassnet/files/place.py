@@ -1,4 +1,4 @@
-"""Whether a file can be written where it is to go, which is better known before hours of work."""
+"""Whether a path is one, and whether a file can be written there, which is better known before hours of work."""
 
 from __future__ import annotations
 
@@ -7,13 +7,22 @@ from pathlib import Path
 
 from glassnet.errors import OptionError
 
-__all__ = ["require_place"]
+__all__ = ["require_path", "require_place"]
+
+
+def require_path(path: str | os.PathLike[str], argument: str) -> None:
+    """Raise OptionError, naming the argument, where `path` is no path.
+
+    A whole number is none, although Python opens it: it is another file of the process, which would be closed. Nor is a
+    text with a NUL, where the system takes a name to end.
+    """
+    if not isinstance(path, str | os.PathLike) or "\0" in str(path):
+        raise OptionError("must be the path of a file", argument=argument, value=path)
 
 
 def require_place(path: str | os.PathLike[str], argument: str) -> None:
     """Raise OptionError, naming the argument, where `path` is no path, a folder, or in a folder that does not exist."""
-    if not isinstance(path, str | os.PathLike):
-        raise OptionError("must be the path of a file", argument=argument, value=path)
+    require_path(path, argument)
     if Path(path).is_dir():
         raise OptionError("is a folder, not a file", argument=argument, value=str(path))
     if not Path(path).parent.is_dir():

@@ -82,7 +82,8 @@ def from_json(text: str | bytes, most: int | None = None) -> Any:
     """The value of a JSON text; ValueError when it is none, or more than `to_json` writes.
 
     That is a key twice in one object, a number beyond float64 (NaN and Infinity are no JSON at all), half a character,
-    or nesting of more than 64 levels.
+    or nesting of more than 64 levels. Bytes are ASCII: of others the parser would guess an encoding, and in UTF-16 the
+    marks that it sees are not those that were weighed.
 
     most : bytes of memory that the value may take, which are found out before it is made, see `weighing`; None where
         the text is trusted to be small.
@@ -92,6 +93,7 @@ def from_json(text: str | bytes, most: int | None = None) -> Any:
         if weight > most:
             raise ValueError(f"it would take {weight:,} bytes of memory, and for its size no more than {most:,}")
     try:
+        text = text if isinstance(text, str) else text.decode("ascii")
         value = json.loads(text, parse_constant=_refuse_constant, object_pairs_hook=_dict_of)
     except RecursionError:
         raise ValueError("nested too deeply") from None
