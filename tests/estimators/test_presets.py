@@ -197,6 +197,12 @@ def test_numbers_of_an_ensemble_are_its_members(classifier):
         classifier.member(6)
 
 
+def test_a_summary_says_of_how_many_networks_it_shows_the_first(classifier):
+    last = "The first of 2 networks of the same layers; a prediction is the mean of theirs."
+    assert classifier.summary().splitlines()[-1] == last
+    assert classifier.member(0).summary().splitlines()[-1].endswith(" parameters")
+
+
 def test_a_network_that_did_not_see_the_rows_that_validate_vouches_for_sets(classifier):
     sets = classifier.predict_set(CLOUDS.X, coverage=0.9)
     assert sets.shape == (1500, 3)

@@ -216,6 +216,21 @@ def test_identifiers_are_left_out_with_a_warning_that_names_them():
     assert encoder.transform({"name": ["n3", "z"], "x": [24.5] * 2, "cabin": [None, "z"]}).tolist() == [[0, 1], [0, 0]]
 
 
+def test_levels_that_are_all_rare_are_left_out_with_a_warning_that_does_not_call_them_names():
+    X = {"shop": [f"s{i % 150}" for i in range(600)], "name": [f"n{i}" for i in range(600)], "x": range(600)}
+    with pytest.warns(NearlyUniqueWarning) as caught:  # a shop has 4 rows
+        TableEncoder(min_count=5).fit(X)
+    assert [str(warning.message).partition(";")[0] for warning in caught] == [
+        "column 'name': nearly every value is different (names, identifiers), which says nothing about new rows",
+        "column 'shop': every level is in fewer rows than min_count asks for, too few to learn much from",
+    ]
+    assert (
+        caught[1]
+        .message.args[0]
+        .endswith("Keep it with columns={'shop': 'category'}, or silence this warning with 'drop' in its place.")
+    )
+
+
 def test_categories_of_digits_may_arrive_as_numbers():
     encoder = TableEncoder().fit({"zip": ["01", "2", "3", None]})
     expected = encoder.transform({"zip": ["01", "3", None, "4"]}).tolist()

@@ -128,11 +128,17 @@ class Fitted:
         return history_frame(self.history_)
 
     def summary(self) -> str:
-        """The layers of the network, their sizes and the loss, as a table in plain text."""
+        """The layers of the network, their sizes and the loss, as a table in plain text.
+
+        Of several networks that predict together it is the first, and a last line says how many there are.
+        """
         from glassnet.views import describe_network
 
         check_is_fitted(self, "networks_")
-        return describe_network(self.network_.describe())
+        text, n_networks = describe_network(self.network_.describe()), len(self.networks_)
+        if n_networks > 1:
+            text += f"\nThe first of {n_networks} networks of the same layers; a prediction is the mean of theirs."
+        return text
 
     def report(self, X: Any, y: Any) -> Any:
         """Scores on rows not seen in training, as a `Report` that prints itself."""

@@ -17,7 +17,7 @@ from glassnet.tables.missing import missing_mask
 from glassnet.tables.number import require_no_infinity
 from glassnet.tables.texts import Texts, Truths, Wholes, written
 
-__all__ = ["Category", "Levels", "rows_of_codes"]
+__all__ = ["Category", "Levels", "is_nearly_unique", "rows_of_codes"]
 
 FEW_LEVELS = 10  # a column with no more levels than this keeps each, however rare
 MOST_IN_TABLE = 512  # levels up to which each row of the matrix is kept ready: the square of their number in memory
@@ -291,3 +291,9 @@ def _kept(counts: dict[str, int], n_present: int, rules: Levels) -> list[str]:
     if rules.asked_for:
         return frequent or levels
     return [] if len(counts) >= NEARLY_UNIQUE * n_present else frequent
+
+
+def is_nearly_unique(n_levels: int, values: Column) -> bool:
+    """Whether a column of texts with so many levels has nearly as many levels as values present."""
+    most = NEARLY_UNIQUE * len(values)  # which spares counting where nothing is missing
+    return n_levels >= most or n_levels >= NEARLY_UNIQUE * sum(as_texts(values).counts().values())

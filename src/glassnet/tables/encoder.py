@@ -21,7 +21,7 @@ from glassnet.errors import (
     warn,
 )
 from glassnet.files.fields import Fields
-from glassnet.tables.category import Levels
+from glassnet.tables.category import Levels, is_nearly_unique
 from glassnet.tables.changes import as_numbers, differ_exactly
 from glassnet.tables.choices import Choice, choices_of, require_level_count, require_names
 from glassnet.tables.families import Column, name_of_family
@@ -106,8 +106,8 @@ class TableEncoder(TransformerMixin, BaseEstimator):
 
         Raises OptionError for a bad option, ColumnError for a column that `columns` names but the table lacks, or that
         cannot be of the kind it names, DataError for a column without any value, an infinity, or a table in which
-        nothing varies. Warns with NearlyUniqueWarning about texts that differ in nearly every row, and with
-        EqualNumbersWarning about whole numbers that do not differ in float64.
+        nothing varies. Warns with NearlyUniqueWarning about texts that differ in nearly every row or are all rare, and
+        with EqualNumbersWarning about whole numbers that do not differ in float64.
         """
         choices = self._checked_choices()
         table = table_of(X)
@@ -123,7 +123,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
                 argument="X",
                 remedy="A model needs at least one column with different values.",
             )
-        _warn_of_identifiers(kinds)
+        _warn_of_identifiers(table, kinds)
         self._keep(kinds, table.named)
         return self
 
@@ -376,14 +376,21 @@ def _warn_of_equal_numbers(table: Table, kinds: list[Kind]) -> None:
             )
 
 
-def _warn_of_identifiers(kinds: list[Kind]) -> None:
-    names = [kind.name for kind in kinds if isinstance(kind, Category) and kind.is_identifier]
-    if names:
-        noun, pronoun = ("columns", "them") if len(names) > 1 else ("column", "it")
-        warn(
-            NearlyUniqueWarning(
-                f"{noun} {listed(names)}: nearly every value is different (names, identifiers), which says nothing "
-                f"about new rows; the levels were left out. Keep {pronoun} with columns={{{names[0]!r}: 'category'}}, "
-                f"or silence this warning with 'drop' in its place."
+def _warn_of_identifiers(table: Table, kinds: list[Kind]) -> None:
+    """Name the columns whose levels were left out: those of names, and those in which every level is rare."""
+    columns = zip(kinds, table.columns, strict=True)
+    found = [(kind, values) for kind, values in columns if isinstance(kind, Category) and kind.is_identifier]
+    names = [kind.name for kind, values in found if is_nearly_unique(kind.n_levels, values)]
+    rare = [kind.name for kind, _ in found if kind.name not in names]
+    for listing, reason in (
+        (names, "nearly every value is different (names, identifiers), which says nothing about new rows"),
+        (rare, "every level is in fewer rows than min_count asks for, too few to learn much from"),
+    ):
+        if listing:
+            noun, pronoun = ("columns", "them") if len(listing) > 1 else ("column", "it")
+            warn(
+                NearlyUniqueWarning(
+                    f"{noun} {listed(listing)}: {reason}; the levels were left out. Keep {pronoun} with "
+                    f"columns={{{listing[0]!r}: 'category'}}, or silence this warning with 'drop' in its place."
+                )
             )
-        )
