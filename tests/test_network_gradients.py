@@ -22,9 +22,7 @@ QUANTILES = (0.1, 0.4, 0.75, 0.9)
 
 RTOL, ATOL = 1e-6, 1e-9  # as the project promises: of the entry, and of the largest entry
 
-few = settings(
-    max_examples=300, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck)
-)
+few = settings(max_examples=300, suppress_health_check=list(HealthCheck))
 
 names = st.sampled_from(sorted(ACTIVATIONS))
 

@@ -69,7 +69,7 @@ def columns(draw):
     return draw(st.lists(cells, min_size=2, max_size=9))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(columns(), st.sampled_from([None, "category"]))
 def test_each_row_of_a_file_is_predicted_as_in_the_whole_file(tmp_path_factory, cells, kind):
     folder = tmp_path_factory.mktemp("rows")
@@ -110,7 +110,7 @@ JSON_CELLS = [
 ]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(st.lists(st.sampled_from(JSON_CELLS), min_size=2, max_size=8))
 def test_each_line_of_json_is_predicted_as_in_the_whole_file(tmp_path_factory, cells):
     folder = tmp_path_factory.mktemp("lines")

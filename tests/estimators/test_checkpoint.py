@@ -125,7 +125,7 @@ def fits(draw):
     return classifies, options, began_with, ends, draw(st.integers(1, 9))
 
 
-@settings(deadline=None, max_examples=45, derandomize=True)
+@settings(max_examples=45)
 @given(fit=fits())
 def test_a_fit_that_was_killed_goes_on_to_the_same_bits(tmp_path_factory, fit):
     classifies, options, began_with, (first, second), steps = fit

@@ -28,8 +28,6 @@ from torture_export import (
 
 FEW = settings(
     max_examples=60,
-    deadline=None,
-    derandomize=True,
     suppress_health_check=list(HealthCheck),
     phases=[Phase.explicit, Phase.generate],
 )

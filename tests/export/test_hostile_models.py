@@ -33,7 +33,7 @@ def written(export, model, path):
     return True
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.filter_too_much])
 @given(seed=st.integers(0, 2**64))
 def test_what_loads_is_exported_or_refused_with_a_typed_error(files, tmp_path_factory, seed):
     try:

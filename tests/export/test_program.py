@@ -93,7 +93,7 @@ def path(tmp_path_factory):
     return tmp_path_factory.mktemp("program") / "new.csv"
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(texts_of_tables(CELLS))
 def test_the_program_reads_what_the_command_reads(path, text):
     path.write_text(text, encoding="utf-8", newline="")
@@ -102,7 +102,7 @@ def test_the_program_reads_what_the_command_reads(path, text):
         require_the_same(by_program(path), expected)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.sampled_from([*CELLS]).flatmap(lambda name: texts_of_tables(CELLS | {name: ANY})))
 def test_the_program_is_nowhere_silently_different(path, text):
     path.write_text(text, encoding="utf-8", newline="")

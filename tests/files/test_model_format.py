@@ -71,7 +71,7 @@ def a_file(path, header=HEADER, **table):
 # What is written comes back
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(header=headers, arrays=arrays)
 def test_header_and_arrays_come_back_as_they_were(tmp_path_factory, header, arrays):
     path = tmp_path_factory.getbasetemp() / "round.glassnet"
@@ -120,7 +120,7 @@ def test_a_header_that_was_read_can_be_written_again(model, tmp_path):
     assert (tmp_path / "again").read_bytes() == model.read_bytes()
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(header=headers, arrays=arrays)
 def test_the_same_content_gives_the_same_bytes(tmp_path_factory, header, arrays):
     first, second = (tmp_path_factory.getbasetemp() / name for name in ("first", "second"))
@@ -387,7 +387,7 @@ def test_a_model_with_bytes_added_is_damaged(model):
         assert complaint(model, read) == f"is damaged: it has {size + 1:,} bytes instead of {size:,}. {AGAIN}"
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(data=st.data())
 def test_a_model_with_any_byte_changed_is_read_or_refused_but_never_crashes(tmp_path_factory, data):
     path = tmp_path_factory.getbasetemp() / "mutated.glassnet"
@@ -401,7 +401,7 @@ def test_a_model_with_any_byte_changed_is_read_or_refused_but_never_crashes(tmp_
             read(path)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(content=st.binary(max_size=64))
 def test_random_bytes_are_refused(tmp_path_factory, content):
     path = tmp_path_factory.getbasetemp() / "random.glassnet"

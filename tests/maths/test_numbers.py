@@ -94,7 +94,7 @@ def test_a_share_and_its_slope_are_one_bin_of_the_whole():
         np.testing.assert_array_equal(bin_share_backward(dA, x, *of_bin), dX[:, 0])
 
 
-@settings(deadline=None, max_examples=100, derandomize=True)
+@settings(max_examples=100)
 @given(
     widths=st.lists(st.floats(1e-3, 10.0), min_size=1, max_size=20),
     first=st.floats(-50.0, 50.0),

@@ -26,7 +26,7 @@ def a_stream(**fields):
 # The generator
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(fours, pairs)
 def test_philox_equals_numpys_bit_for_bit(counter, key):
     assert [int(word) for word in philox(*counter, *key)] == numpy_philox(counter, key).tolist()
@@ -107,7 +107,7 @@ def test_the_purposes_keep_their_numbers():
     }
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     seed=words,
     first=st.integers(0, 2**63),
@@ -273,7 +273,7 @@ def test_keep_refuses_a_rate_that_is_no_probability(rate):
     assert str(raised.value) == f"rate must be a number from 0 to 1, got {rate!r}"
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(seed=words, n=st.integers(0, 200))
 def test_a_permutation_holds_every_row_once(seed, n):
     order = Stream(seed, Purpose.ORDER).permutation(n)

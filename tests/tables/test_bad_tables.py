@@ -273,7 +273,7 @@ def result_or_message(work: Callable[[], Any]) -> Any:
         return str(error)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.data())
 def test_any_cells_give_a_typed_error_or_a_finite_matrix(data):
     n = data.draw(st.integers(1, 6))
@@ -296,7 +296,7 @@ def test_any_cells_give_a_typed_error_or_a_finite_matrix(data):
         assert np.isfinite(matrix).all()
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @example(b"a,b\n1,2")
 @example(b"\xff\xfea")
 @given(st.binary(max_size=40) | st.text("ab01.,;\t\"'\n\r- eNAé\x00", max_size=40).map(str.encode))

@@ -32,7 +32,7 @@ def codes(encoder, *cells) -> list[float]:
     return encoder.transform({"m": objects(cells)}).ravel().tolist()
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(CELLS, min_size=2, max_size=12, unique_by=str), st.lists(CELLS, min_size=1, max_size=12))
 def test_the_code_of_a_cell_is_that_of_the_cell_alone(levels, cells):
     try:

@@ -407,7 +407,7 @@ def mixed_tables(draw) -> dict[str, list]:
     }
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(mixed_tables(), st.sampled_from(SCALINGS))
 def test_every_origin_of_a_table_gives_the_same_matrix(data, scaling):
     with warnings.catch_warnings():
@@ -426,7 +426,7 @@ def test_every_origin_of_a_table_gives_the_same_matrix(data, scaling):
             np.testing.assert_array_equal(other.encode(X, np.float64), expected)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(mixed_tables(), st.sampled_from(SCALINGS))
 def test_rows_alone_and_a_reloaded_encoder_give_the_same_matrix(data, scaling):
     with warnings.catch_warnings():

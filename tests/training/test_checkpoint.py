@@ -62,7 +62,7 @@ def same(one, other):
     return repr(one) == repr(other)
 
 
-@settings(deadline=None, max_examples=80, derandomize=True)
+@settings(max_examples=80)
 @given(history=rows_of_history(), best=bests, before=bests, total=st.floats(allow_nan=False), more=st.integers(0, 2))
 def test_a_point_is_read_as_it_was_written(tmp_path_factory, history, best, before, total, more):
     state = {"params": np.arange(3, dtype=np.float32), "step": np.array(17), "mean": np.full(3, 0.1, np.float32)}
@@ -85,7 +85,7 @@ def test_a_point_is_read_as_it_was_written(tmp_path_factory, history, best, befo
         assert one.params is None or same(one.params, other.params)
 
 
-@settings(deadline=None, max_examples=40, derandomize=True)
+@settings(max_examples=40)
 @given(history=rows_of_history(), loss=st.none() | floats, reason=st.sampled_from(["max_epochs", "diverged"]))
 def test_an_outcome_is_read_as_it_was_written(tmp_path_factory, history, loss, reason):
     best = len(history) + 1  # the epoch after the last one, which ended early

@@ -559,7 +559,7 @@ def problems_with_categories(draw):
 NEEDED = ("Dense", "LayerNorm")  # a network of other layers has nothing to learn
 
 
-@settings(deadline=None, max_examples=100, derandomize=True)
+@settings(max_examples=100)
 @given(problem=problems())
 def test_any_combination_trains_as_on_the_reference(problem):
     clear = without_kinks(problem)
@@ -567,7 +567,7 @@ def test_any_combination_trains_as_on_the_reference(problem):
     assert_same_without_kinks(clear)
 
 
-@settings(deadline=None, max_examples=50, derandomize=True)
+@settings(max_examples=50)
 @given(problem=problems_with_categories())
 def test_any_combination_with_categories_trains_as_on_the_reference(problem):
     clear = without_kinks(problem)
@@ -589,7 +589,7 @@ def ensembles(draw):
     return replace(problem, layers=[*layers, ensemble(n_outputs, members=members, shared=draw(st.booleans()))])
 
 
-@settings(deadline=None, max_examples=30, derandomize=True)
+@settings(max_examples=30)
 @given(problem=ensembles())
 def test_any_ensemble_trains_as_on_the_reference(problem):
     clear = without_kinks(problem)
@@ -792,7 +792,7 @@ def test_gradients_in_float32_are_those_of_float64_for_each_activation(activatio
         assert_same_gradient_in_float32(Problem([dense(17, activation), dense(3)], reduction=reduction))
 
 
-@settings(deadline=None, max_examples=60, derandomize=True)
+@settings(max_examples=60)
 @given(problem=problems())
 def test_gradients_in_float32_are_those_of_float64_in_any_combination(problem):
     # Of few rows, or with a full batch of weight 0, all weight would be gone.
@@ -802,7 +802,7 @@ def test_gradients_in_float32_are_those_of_float64_in_any_combination(problem):
     assert_same_gradient_in_float32(single)
 
 
-@settings(deadline=None, max_examples=40, derandomize=True)
+@settings(max_examples=40)
 @given(problem=problems_with_categories())
 def test_gradients_in_float32_are_those_of_float64_with_categories(problem):
     weights = problem.weights if problem.n > 10 and problem.weights != "zero batch" else "none"
@@ -929,7 +929,7 @@ def test_lbfgs_ends_in_the_minimum_where_the_reference_ends():
 # --- formulas that the kernels restate ------------------------------------------------------------------------------
 
 
-@settings(deadline=None, max_examples=20, derandomize=True)
+@settings(max_examples=20)
 @given(
     rate=st.floats(0.01, 0.99),
     factor=st.sampled_from([1.0, 0.5, 0.01]),

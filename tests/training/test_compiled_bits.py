@@ -261,7 +261,7 @@ def outputs(key):
     return (*WHOLE[key], _outputs[key])
 
 
-@settings(deadline=None, max_examples=150, derandomize=True)
+@settings(max_examples=150)
 @given(
     key=st.sampled_from(list(WHOLE)),
     seed=st.integers(0, 2**32),
@@ -291,7 +291,7 @@ def test_a_prediction_does_not_depend_on_the_other_rows_for_any_activation(activ
             assert engine_outputs(network, repeated).tobytes() == 70 * whole[i].tobytes()
 
 
-@settings(deadline=None, max_examples=90, derandomize=True)
+@settings(max_examples=90)
 @given(
     layers=st.sampled_from([MIXED, BINNED, TEAM]),
     dtype=st.sampled_from(["float32", "float64"]),

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from glassnet.training.validation import split_folds, split_groups, split_last, split_rows
 
 
-@settings(deadline=None, max_examples=100, derandomize=True)
+@settings(max_examples=100)
 @given(n=st.integers(1, 300), fraction=st.floats(0.01, 0.99), seed=st.integers(0, 2**64 - 1))
 def test_a_split_parts_the_rows_and_leaves_one_to_train(n, fraction, seed):
     training, validation = split_rows(n, fraction, seed)
@@ -17,7 +17,7 @@ def test_a_split_parts_the_rows_and_leaves_one_to_train(n, fraction, seed):
     assert np.array_equal(training, np.sort(training))
 
 
-@settings(deadline=None, max_examples=100, derandomize=True)
+@settings(max_examples=100)
 @given(
     counts=st.lists(st.integers(1, 60), min_size=1, max_size=6),
     fraction=st.floats(0.05, 0.5),
