@@ -116,6 +116,39 @@ def test_a_wide_table_has_fewer_than_four_rows_a_column_and_fifty_columns(n_rows
     assert (numbers["members"] == 4 and numbers["weight_decay"] == 1.0) == wide
 
 
+@pytest.mark.parametrize(("n_rows", "folds"), [(7, 1), (8, 4), (49, 4), (50, 4)])
+def test_of_eight_rows_classes_validate_by_folds(n_rows, folds):
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(n_rows, 3)), np.arange(n_rows) % 2
+    fitted = GlassNetClassifier(max_epochs=2, random_state=0).fit(X, y)
+    assert (fitted.settings_["folds"], fitted.settings_["early_stopping"]) == (folds, folds > 1)
+    assert ("validation_loss" in fitted.history_[0]) == (folds > 1)
+    assert GlassNetClassifier(early_stopping=False, max_epochs=2, random_state=0).fit(X, y).settings_["folds"] == 1
+    numbers = GlassNetRegressor(max_epochs=2, random_state=0).fit(X, y).settings_
+    assert numbers["early_stopping"] == (n_rows == 50)
+    assert not GlassNetClassifier(preset="plain", max_epochs=2).fit(X, y).settings_["early_stopping"]
+
+
+def test_folds_bear_classes_of_one_row_each():
+    """A class that a fold does not train on has a probability all the same."""
+    fitted = GlassNetClassifier(max_epochs=2, random_state=0).fit(np.arange(9.0)[:, None], list("abcdefghi"))
+    assert fitted.settings_["folds"] == 4
+    assert fitted.predict_proba(np.zeros((2, 1))).shape == (2, 9)
+
+
+def test_few_rows_of_wrong_labels_are_not_learned_by_heart():
+    """The log loss of labels that are wrong one time in ten is 0.33 at best, and of their shares 0.69."""
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(1040, 4))
+    y = (X[:, 0] + X[:, 1] > 0) ^ (rng.random(1040) < 0.1)
+
+    def loss(**options):
+        P = GlassNetClassifier(random_state=0, **options).fit(X[:40], y[:40]).predict_proba(X[40:])
+        return -np.log(P[np.arange(1000), y[40:].astype(int)]).mean()
+
+    assert loss() < 0.69 < loss(early_stopping=False)
+
+
 def test_fit_tells_a_wide_table_by_its_columns():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(60, 50)), np.arange(60) % 2

@@ -56,7 +56,7 @@ class GlassNetClassifier(ClassifierMixin, GlassNetEstimator):
     averaging : memory in [0, 1) of the average of the steps' weights, with which the network validates and predicts;
         0.99 reaches back about 100 steps, 0 keeps none.
     early_stopping : stop when the validation loss has not improved for `patience` epochs, and use the weights of the
-        best one. "auto" does so where the validation set has at least 10 rows.
+        best one. "auto" does so where the validation set has at least 10 rows, or folds of a preset at least two.
     folds : parts of the rows that validate in turn, a network trained for each on all others; predictions are the mean
         of theirs. 1 holds out `validation_fraction` once.
     validation_fraction : of the rows, held out to validate.   validation_every : 2 (epochs) or "50 steps".

@@ -78,7 +78,7 @@ def resolve_settings(
     if _is_auto(settings["scoring"]):
         settings["scoring"] = LOSS
     if _is_auto(settings["early_stopping"]):
-        settings["early_stopping"] = validation_given or n_rows * _fraction(settings) >= SMALLEST_VALIDATION
+        settings["early_stopping"] = validation_given or _can_spare(settings, n_rows, free_folds and not regression)
     if free_folds and (validation_given or not settings["early_stopping"] or settings["warm_start"]):
         settings["folds"] = 1  # the rows that validate are named, or there are none, or have been trained on
     settings["dtype"] = _type_name(settings["dtype"])
@@ -86,6 +86,14 @@ def resolve_settings(
     _check_numbers(settings)
     _check_checkpoint(settings)
     return settings
+
+
+def _can_spare(settings: dict[str, Any], n_rows: int, by_folds: bool) -> bool:
+    """Whether rows can be kept from training.
+
+    by_folds : each validates once, so that two a fold are enough to tell when a network begins to learn them by heart.
+    """
+    return n_rows * _fraction(settings) >= SMALLEST_VALIDATION or (by_folds and n_rows >= 2 * settings["folds"] > 2)
 
 
 def _is_auto(value: Any) -> bool:
