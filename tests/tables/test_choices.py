@@ -337,6 +337,20 @@ def test_codes_are_not_limited_by_max_levels_and_exact_in_float32():
 # through the estimators
 
 
+@pytest.mark.parametrize(
+    ("n_rows", "for_a_column", "for_a_code"), [(200, 2, 2), (600, 3, 3), (2_000, 10, 3), (20_000, 10, 3)]
+)
+def test_a_code_needs_fewer_rows_than_a_column(n_rows, for_a_column, for_a_code):
+    """One row in 200, at least 2; at most 10 for a column of 0 and 1, and at most 3 for a code."""
+    levels = [f"rare {count:02}" for count in range(1, 12) for _ in range(count)]  # 11 levels in 66 rows
+    X = {"a": levels + ["frequent"] * (n_rows - len(levels))}
+    for options, least in (({}, for_a_column), ({"codes_above": 11}, for_a_code)):
+        for asked in ({}, {"min_count": 5}, {"columns": {"a": {"min_count": 5}}}):
+            (column,) = TableEncoder(**options, **asked).fit(X).columns_
+            expected = 5 if asked else least
+            assert column["levels"] == ["frequent", *(f"rare {count:02}" for count in range(expected, 12))]
+
+
 def test_estimators_pass_columns_on_and_keep_them_in_files(tmp_path):
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"zip": rng.integers(0, 3, 60), "x": rng.normal(size=60), "note": ["?"] * 60})

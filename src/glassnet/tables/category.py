@@ -30,6 +30,7 @@ class Levels:
 
     most : levels that get a column each; the rest share one.   least : rows that a level needs, see `Category`.
     codes_above : levels from which on a category is written as codes; None never.
+    least_coded : rows that a level needs in a category that is written as codes.
     asked_for : the column was declared to be a category, so it is one however many values differ.
     indicator : write whether it is missing also where fit saw nothing missing.
     """
@@ -37,6 +38,7 @@ class Levels:
     most: int
     least: int
     codes_above: int | None = None
+    least_coded: int = 1
     asked_for: bool = False
     indicator: bool = False
 
@@ -45,9 +47,10 @@ class Levels:
 class Category:
     """Texts as one column of 0 and 1 a level, in the order of the levels' names; or as one column of codes.
 
-    More than 10 levels: those with fewer than `least` rows are pooled into one column "(infrequent)", and so are
-    all beyond the `most` most frequent (of equals, the first by name). Missing values have a column of their own
-    where seen in fit. Two levels, nothing missing: one column, -1 for the first and +1 for the second.
+    More than 10 levels: those with fewer than `least` rows (`least_coded` where there are codes) are pooled into one
+    column "(infrequent)", and so are all beyond the `most` most frequent (of equals, the first by name). Missing values
+    have a column of their own where seen in fit. Two levels, nothing missing: one column, -1 for the first and +1 for
+    the second.
     A level not seen in fit counts as infrequent where that column exists; otherwise, as a missing value where none was
     seen, it is zero in every column.
     A column in which every level is rare, or nine of ten values are distinct (names, identifiers), has no level
@@ -78,7 +81,7 @@ class Category:
         counts = texts.counts()
         n_present = sum(counts.values())
         coded = rules.codes_above is not None and len(counts) > rules.codes_above
-        kept = _kept(counts, n_present, rules)
+        kept = _kept(counts, n_present, rules.least_coded if coded else rules.least, rules.asked_for)
         if not coded:
             kept = sorted(sorted(kept, key=lambda level: -counts[level])[: rules.most])
         return cls(
@@ -282,13 +285,13 @@ def rows_of_codes(n_levels: int, pooled: bool, missing: bool, coded: bool) -> np
     return rows
 
 
-def _kept(counts: dict[str, int], n_present: int, rules: Levels) -> list[str]:
+def _kept(counts: dict[str, int], n_present: int, least: int, asked_for: bool) -> list[str]:
     """The levels that are frequent enough, by name."""
     levels = sorted(counts)
     if len(levels) <= FEW_LEVELS:
         return levels
-    frequent = [level for level in levels if counts[level] >= rules.least]
-    if rules.asked_for:
+    frequent = [level for level in levels if counts[level] >= least]
+    if asked_for:
         return frequent or levels
     return [] if len(counts) >= NEARLY_UNIQUE * n_present else frequent
 

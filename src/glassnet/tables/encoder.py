@@ -34,6 +34,9 @@ __all__ = ["SCALINGS", "TableEncoder"]
 
 BLOCK_BYTES = 2**20  # of the matrix written at a time: what all columns write to then stays in the cache
 FEWEST_ROWS = 1024  # of a block
+# Rows that make a level frequent in any table. The weights of a column of 0 and 1 learn from these rows alone; where
+# levels matter, most of what an embedding learns would be lost with ten (benchmarks/many_levels.py).
+MOST_FOR_A_COLUMN, MOST_FOR_A_CODE = 10, 3
 
 
 class TableEncoder(TransformerMixin, BaseEstimator):
@@ -51,7 +54,7 @@ class TableEncoder(TransformerMixin, BaseEstimator):
         "missing" (True: an indicator also where fit saw nothing missing), "max_levels" and "min_count".
     max_levels : most levels of a category that get a column each; the rest share one.
     min_count : rows a level needs for a column of its own, in columns of more than ten levels; "auto" is one row in
-        200, at least 2 and at most 10.
+        200, at least 2 and at most 10, or at most 3 for a code.
     codes_above : categories of more levels than this are written as one column of whole numbers, for a learned
         embedding (see `code_columns_`), unless `columns` says how many columns they get; None writes none so.
     dtype : "float32" or "float64", of the matrix; arithmetic is in float64 and the cast is last.
@@ -149,15 +152,24 @@ class TableEncoder(TransformerMixin, BaseEstimator):
             return Date.fit(name, values, scaling, choice.missing)
         if kind == "duration":
             return Duration.fit(name, values, scaling, choice.missing)
-        least = min(max(math.ceil(n_rows / 200), 2), 10) if self.min_count == "auto" else int(self.min_count)
+        least, least_coded = self._least_counts(choice, n_rows)
         rules = Levels(
             int(choice.max_levels or self.max_levels),
-            int(choice.min_count or least),
+            least,
             None if choice.max_levels else self.codes_above,
+            least_coded,
             asked_for=choice.kind == "category",
             indicator=choice.missing,
         )
         return Category.fit(name, values, rules)
+
+    def _least_counts(self, choice: Choice, n_rows: int) -> tuple[int, int]:
+        """Rows that a level needs for a column of its own, and for a code of its own."""
+        asked = choice.min_count or (None if self.min_count == "auto" else self.min_count)
+        if asked:
+            return int(asked), int(asked)
+        least = min(max(math.ceil(n_rows / 200), 2), MOST_FOR_A_COLUMN)
+        return least, min(least, MOST_FOR_A_CODE)
 
     def _keep(self, kinds: list[Kind], named: bool) -> None:
         """Set what was fitted or loaded, and where in the matrix each column begins."""
