@@ -94,6 +94,9 @@ def test_few_rows_have_fewer_units_and_bins_and_folds_and_middling_tables_more_e
 def test_regressions_train_fewer_networks_and_small_ones_without_decay():
     assert [preset_for("default", 5000, regression=numbers)["refit"] for numbers in (False, True)] == [3, 1]
     assert [preset_for("default", n, regression=True)["max_epochs"] for n in (2999, 3000)] == [150, 55]
+    of_sizes = [preset_for("default", n, regression=True) for n in (2999, 3000)]
+    assert [(found["members"], found["learning_rate"]) for found in of_sizes] == [(4, 0.005), (2, 0.003)]
+    assert preset_for("best", 3000, regression=True)["members"] == 4
     decays = [preset_for("default", n, regression=True)["weight_decay"] for n in (999, 1999, 2000)]
     assert decays == [0.0, 0.0, 0.3]
 
