@@ -334,9 +334,6 @@ def test_codes_are_not_limited_by_max_levels_and_exact_in_float32():
     assert codes.tolist() == list(range(1, 30_001))
 
 
-# through the estimators
-
-
 @pytest.mark.parametrize(
     ("n_rows", "for_a_column", "for_a_code"), [(200, 2, 2), (600, 3, 3), (2_000, 10, 3), (20_000, 10, 3)]
 )
@@ -349,6 +346,9 @@ def test_a_code_needs_fewer_rows_than_a_column(n_rows, for_a_column, for_a_code)
             (column,) = TableEncoder(**options, **asked).fit(X).columns_
             expected = 5 if asked else least
             assert column["levels"] == ["frequent", *(f"rare {count:02}" for count in range(expected, 12))]
+
+
+# through the estimators
 
 
 def test_estimators_pass_columns_on_and_keep_them_in_files(tmp_path):

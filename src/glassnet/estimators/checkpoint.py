@@ -23,7 +23,7 @@ from glassnet.estimators.saving import plain_setting
 from glassnet.files.checkpoint_format import read_checkpoint, reading_checkpoint, write_checkpoint
 from glassnet.files.fields import Fields
 from glassnet.files.model_format import CHECKPOINT, read_header
-from glassnet.files.place import require_place
+from glassnet.files.place import is_path, require_place
 from glassnet.maths.schedules import Schedule
 from glassnet.network import Network
 from glassnet.training.backend import Backend, Rows
@@ -88,7 +88,7 @@ def open_checkpoint(path: PathLike, estimator: str) -> Found:
     Raises ModelFileError where there is no such file, it is no checkpoint, damaged, of another version of glassnet, or
     of another kind of estimator; OptionError where `path` is no path.
     """
-    if not isinstance(path, str | os.PathLike) or "\0" in str(path):
+    if not is_path(path):
         raise OptionError("must be the path of a checkpoint, or None", argument="resume", value=path)
     header, arrays = read_checkpoint(path)
     if header["written_by"] != glassnet.__version__:

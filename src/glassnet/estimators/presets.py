@@ -24,7 +24,7 @@ PRESETS = ("default", "fast", "best", "plain")
 SMALL_TABLE = 350  # rows below which NumPy trains plain networks: no compiler to wait for
 FEW_ROWS = 1_000  # below which folds validate, since a fifth of the rows says little, and networks are smaller
 MANY_COLUMNS, ROWS_A_COLUMN = 50, 4  # a table of so many columns is wide where it has fewer rows for each
-MIDDLING = 3_000  # rows below which there are more epochs, of fewer steps each
+MIDDLING = 3_000  # rows below which there are more epochs of fewer steps, and by default more members for numbers
 
 PLAIN: dict[str, Any] = {
     "activation": "silu",

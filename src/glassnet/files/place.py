@@ -7,16 +7,21 @@ from pathlib import Path
 
 from glassnet.errors import OptionError
 
-__all__ = ["require_path", "require_place"]
+__all__ = ["is_path", "require_path", "require_place"]
 
 
-def require_path(path: str | os.PathLike[str], argument: str) -> None:
-    """Raise OptionError, naming the argument, where `path` is no path.
+def is_path(path: object) -> bool:
+    """Whether something is a path.
 
     A whole number is none, although Python opens it: it is another file of the process, which would be closed. Nor is a
     text with a NUL, where the system takes a name to end.
     """
-    if not isinstance(path, str | os.PathLike) or "\0" in str(path):
+    return isinstance(path, str | os.PathLike) and "\0" not in str(path)
+
+
+def require_path(path: str | os.PathLike[str], argument: str) -> None:
+    """Raise OptionError, naming the argument, where `path` is no path."""
+    if not is_path(path):
         raise OptionError("must be the path of a file", argument=argument, value=path)
 
 
